@@ -1,0 +1,278 @@
+"""The chain rule, once: a node for every recorded op, and one loop that passes cotangents down.
+
+Duck-typed: a tensor here is anything with ``_edge`` (where its cotangent goes: a node, a leaf
+tensor or None) and ``_lift`` (which makes a tensor of an array and an edge).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from . import ops
+from ._state import enable_grad, no_grad, state, tick
+from .op import Op
+
+
+class Saved:
+    """A value kept for backward, with the version that its memory had when it was kept."""
+
+    __slots__ = ("counter", "value", "version", "where")
+
+    def __init__(self, value: Any, counter: list[int] | None, where: int) -> None:
+        self.value = value
+        self.counter = counter  # shared by all views of the memory; None for a Python number
+        self.version = counter[0] if counter is not None else 0
+        self.where = where  # which input of the node it is; -1 for the node's output
+
+    def read(self, node: Node) -> Any:
+        """The value, unless it was overwritten since."""
+        if self.counter is not None and self.counter[0] != self.version:
+            source = node if self.where < 0 else node.edges[self.where]
+            made = f", which is output 0 of {source.name()}," if isinstance(source, Node) else ""
+            kind = {8: "Double", 4: "Float", 2: "Half"}[self.value.itemsize]
+            raise RuntimeError(
+                f"one of the variables needed for gradient computation has been modified by an "
+                f"inplace operation: [torch.{kind}Tensor {list(self.value.shape)}]{made} is at "
+                f"version {self.counter[0]}; expected version {self.version} instead. "
+                f"Hint: {node.name()} reads the value that it saved; use an out-of-place "
+                f"operation, or write before the op that saves."
+            )
+        return self.value
+
+
+class Node:
+    """One recorded op: what it was applied to, and what its derivatives need."""
+
+    __slots__ = ("__weakref__", "clock", "edges", "hooks", "op", "retained", "saved", "shapes")
+
+    def __init__(
+        self, op: Op, edges: tuple[Any, ...], shapes: list[Any], saved: dict[str, Any]
+    ) -> None:
+        self.op = op
+        self.edges = edges
+        self.shapes = shapes
+        self.saved: dict[str, Any] | None = saved
+        self.clock = tick()
+        self.hooks: dict[int, Callable[[Any], Any]] | None = None
+        self.retained: Callable[[Any], None] | None = None
+
+    def name(self) -> str:
+        """torch's name of the op's backward, such as MulBackward0."""
+        name = self.op.name
+        return ops.TORCH_NAMES.get(name, name.title().replace("_", "")) + "Backward0"
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """torch's view of the graph: where the cotangents of the inputs go."""
+        return tuple((edge, 0) for edge in self.edges)
+
+    def operand(self, value: Any, lift: Callable[[Any, Any], Any] | None) -> Any:
+        """What a formula gets for a saved value: an array, or a Tensor that knows its history."""
+        if not isinstance(value, Saved):
+            return value
+        array = value.read(self)
+        if lift is None or not isinstance(array, np.ndarray):
+            return array
+        return lift(array, self if value.where < 0 else self.edges[value.where])
+
+    def pull(
+        self, g: Any, useful: set[Any] | None, lift: Callable[[Any, Any], Any] | None
+    ) -> Iterable[tuple[Any, Any]]:
+        """The cotangents of the inputs from the output's, each with the edge it goes to."""
+        if self.saved is None:
+            raise RuntimeError(
+                "Trying to backward through the graph a second time (or directly access saved "
+                "tensors after they have already been freed). Saved intermediate values of the "
+                "graph are freed when you call .backward() or autograd.grad(). Specify "
+                "retain_graph=True if you need to backward through the graph a second time or if "
+                f"you need to access saved tensors after calling backward. ({self.name()} is the "
+                "first node whose values are gone; a fresh forward pass makes a fresh graph.)"
+            )
+        for i, edge in enumerate(self.edges):
+            if edge is None or (useful is not None and edge not in useful):
+                continue
+            formula, names = self.op.formula(i), self.saved
+            values = [
+                i if name == "i" and self.op.law.variadic else self.operand(names[name], lift)
+                for name in formula.needs
+            ]
+            gx = formula(g, values)
+            if gx.shape != self.shapes[i]:
+                gx = ops.sum_to(gx, self.shapes[i])
+            yield edge, gx
+
+    def release(self) -> None:
+        """Frees the saved values; a node that saved none can go backward again, as in torch."""
+        if self.saved and any(isinstance(value, Saved) for value in self.saved.values()):
+            self.saved = None
+
+
+def chain_rule(
+    seeds: Sequence[tuple[Any, Any]],
+    *,
+    targets: Sequence[Any] | None = None,
+    keep: bool = False,
+    lift: Callable[[Any, Any], Any] | None = None,
+) -> dict[Any, Any]:
+    """The cotangents of the leaves (or of the ``targets``) from those of the roots, ``seeds``.
+
+    Nodes are visited once each, the youngest first: when a node's turn comes, every node that
+    uses its result is younger and has already contributed. With ``lift`` the formulas are fed
+    Tensors, else arrays.
+    """
+    cotangents: dict[Any, Any] = {}
+    queue: list[tuple[int, Node]] = []
+    wanted = set(targets) if targets is not None else set()
+    useful = leading_to(wanted, [edge for edge, _ in seeds]) if targets is not None else None
+    found: dict[Any, Any] = {}
+
+    def send(edge: Any, g: Any) -> None:
+        if edge in cotangents:
+            cotangents[edge] = cotangents[edge] + g
+        else:
+            cotangents[edge] = g
+            if isinstance(edge, Node):
+                heappush(queue, (-edge.clock, edge))
+
+    for edge, g in seeds:
+        send(edge, g)
+    while queue:
+        node = heappop(queue)[1]
+        g = cotangents.pop(node)
+        for hook in (*node.hooks.values(),) if node.hooks else ():
+            g = hook(g)
+        if node.retained is not None:
+            node.retained(g)
+        if node in wanted:
+            found[node] = g
+        for edge, gx in node.pull(g, useful, lift):
+            send(edge, gx)
+        if not keep:
+            node.release()
+    return cotangents | found
+
+
+def leading_to(targets: set[Any], roots: Iterable[Any]) -> set[Any]:
+    """The targets, and the nodes between the roots and them: nobody asks for other cotangents."""
+    reached: set[Node] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Node) and node not in reached:
+            reached.add(node)
+            stack.extend(node.edges)
+    useful = set(targets)
+    for node in sorted(reached, key=lambda n: n.clock):
+        if any(edge in useful for edge in node.edges if edge is not None):
+            useful.add(node)
+    return useful
+
+
+def run(
+    outputs: Any,
+    cotangents: Any,
+    targets: Sequence[Any] | None,
+    retain_graph: bool | None,
+    create_graph: bool,
+) -> tuple[Sequence[Any], dict[Any, Any]]:
+    """Seeds the chain rule from tensors, in the reading that is called for: arrays, unless the
+    result needs a graph of its own or a tape is running."""
+    outputs = outputs if isinstance(outputs, tuple | list) else (outputs,)
+    given = cotangents if isinstance(cotangents, tuple | list) else (cotangents,) * len(outputs)
+    if len(given) != len(outputs):
+        raise RuntimeError(
+            f"got {len(outputs)} tensors and {len(given)} gradients: give one for each"
+        )
+    lift = outputs[0]._lift if create_graph or state.tape is not None else None
+    seeds = [(y._edge, y._seed(g, lift is not None)) for y, g in zip(outputs, given, strict=True)]
+    keep = create_graph if retain_graph is None else retain_graph
+    with enable_grad() if create_graph else no_grad(), np.errstate(all="ignore"):
+        return outputs, chain_rule(seeds, targets=targets, keep=keep, lift=lift)
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Adds d(sum of ``tensors``)/d(leaf) to ``leaf.grad``, of all leaves or of ``inputs``.
+
+    ``grad_tensors`` are the cotangents, one for each tensor (None, or 1 for a single element).
+
+    >>> import tinygrad_cls as tg
+    >>> x = tg.tensor([1.0, 2.0], requires_grad=True)
+    >>> backward((x * x).sum()); x.grad
+    tensor([2., 4.])
+    """
+    targets = None
+    if inputs is not None:
+        inputs = inputs if isinstance(inputs, tuple | list) else (inputs,)
+        if not inputs:
+            raise RuntimeError("'inputs' argument to backward() cannot be empty.")
+        targets = [required_edge(x) for x in inputs]
+    _, found = run(tensors, grad_tensors, targets, retain_graph, create_graph)
+    if inputs is None:
+        for leaf, g in found.items():
+            leaf._accumulate(g)
+    else:
+        for x, edge in zip(inputs, targets or (), strict=True):
+            if edge in found:
+                x._accumulate(found[edge])
+
+
+def required_edge(x: Any) -> Any:
+    edge = x._edge
+    if edge is None:
+        raise RuntimeError(
+            f"One of the differentiated Tensors does not require grad: its shape is "
+            f"{tuple(x.shape)}; make it with requires_grad=True"
+        )
+    return edge
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
+    """d(sum of ``outputs``)/d(input) for each input, leaving every ``.grad`` as it is.
+
+    With ``create_graph`` the results can be differentiated again.
+
+    >>> import tinygrad_cls as tg
+    >>> x = tg.tensor(3.0, requires_grad=True)
+    >>> (slope,) = grad(x**3, x, create_graph=True)
+    >>> slope.item(), grad(slope, x)[0].item()
+    (27.0, 18.0)
+    """
+    inputs = inputs if isinstance(inputs, tuple | list) else (inputs,)
+    targets = [required_edge(x) for x in inputs]
+    _, found = run(outputs, grad_outputs, targets, retain_graph, create_graph)
+    results = []
+    for i, (x, edge) in enumerate(zip(inputs, targets, strict=True)):
+        if edge in found:
+            results.append(x._gradient(found[edge]))
+        elif materialize_grads:
+            results.append(x._gradient(np.zeros(x.shape, x.dtype.numpy)))
+        elif allow_unused:
+            results.append(None)
+        else:
+            raise RuntimeError(
+                "One of the differentiated Tensors appears to not have been used in the graph. "
+                "Set allow_unused=True if this is the desired behavior. "
+                f"(It is input {i}, of shape {tuple(x.shape)}.)"
+            )
+    return tuple(results)

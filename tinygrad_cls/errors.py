@@ -1,0 +1,156 @@
+"""The words for what went wrong: torch's first sentence, then the shapes, the axis and the fix.
+
+Nothing here runs on the good path, except ``axes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+ALIASES = {"axis": "dim", "keepdims": "keepdim", "input": 0, "self": 0, "other": 1}
+"""Argument names of NumPy that torch accepts too, and torch's names for the first two inputs."""
+
+
+def said(kind: type[Exception], text: str) -> Exception:
+    """An error whose text is final: ``explain`` passes it on as it is."""
+    error = kind(text)
+    error.said = True  # type: ignore[attr-defined]
+    return error
+
+
+def axes(dim: Any, ndim: int) -> tuple[int, ...]:
+    """``dim`` (None, an int or several) as a tuple of axes counted from 0.
+
+    >>> axes(-1, 3), axes(None, 2), axes((0, -1), 3)
+    ((2,), (0, 1), (0, 2))
+    """
+    if dim is None:
+        return tuple(range(ndim))
+    if isinstance(dim, tuple | list):
+        if not dim:
+            return tuple(range(ndim))
+        found = tuple(axes(d, ndim)[0] if ndim else axes(d, 0) for d in dim)
+        if len(set(found)) < len(found):
+            raise said(
+                RuntimeError,
+                f"dim {max(found, key=found.count)} appears multiple times "
+                f"in the list of dims {tuple(dim)}",
+            )
+        return () if ndim == 0 else found  # type: ignore[return-value]
+    try:
+        axis = dim.__index__()
+    except AttributeError:
+        raise said(TypeError, f"dim must be an int or a tuple of ints, not {dim!r}") from None
+    bound = ndim or 1  # torch lets a 0-d tensor pass for one with a single axis
+    if not -bound <= axis < bound:
+        raise said(
+            IndexError,
+            f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], "
+            f"but got {axis}): the tensor has {ndim} dimension{'s' * (ndim != 1)}",
+        )
+    return (axis % bound,) if ndim else ()
+
+
+def not_a_tensor(name: str, x: Any, argument: str = "input", position: int = 1) -> NoReturn:
+    raise TypeError(
+        f"{name}(): argument '{argument}' (position {position}) must be Tensor, "
+        f"not {type(x).__name__}; make one with tensor(...) or from_numpy(...)"
+    )
+
+
+def aliased(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Keyword arguments with NumPy's and torch's names replaced by the function's own."""
+    names = list(function.__signature__.parameters)
+    return {
+        name if name in names else names[alias] if isinstance(alias, int) else alias: value
+        for name, value in kwargs.items()
+        for alias in [ALIASES.get(name, name)]
+    }
+
+
+def bind(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The slow way to bind arguments: names, aliases, defaults, and texts for what is wrong."""
+    if op.law.variadic:
+        static = op.static | kwargs
+        return args, static
+    names = (*op.inputs, *op.static)
+    if len(args) > len(names):
+        raise TypeError(
+            f"{op.name}() takes {len(names)} arguments ({', '.join(names)}), {len(args)} were given"
+        )
+    bound = dict(zip(names, args, strict=False))
+    for name, value in kwargs.items():
+        alias = ALIASES.get(name, name) if name not in names else name
+        key = op.inputs[alias] if isinstance(alias, int) and alias < len(op.inputs) else alias
+        if key != "out" and key not in names:
+            raise TypeError(
+                f"{op.name}() got an unexpected keyword argument '{name}'; "
+                f"it takes {', '.join(names)}"
+            )
+        if key in bound:
+            raise TypeError(f"{op.name}() got multiple values for argument '{name}'")
+        bound[key] = value
+    missing = [name for name in op.inputs if name not in bound]
+    if missing:
+        raise TypeError(
+            f"{op.name}() missing {len(missing)} required positional arguments: "
+            f'"{", ".join(missing)}"'
+        )
+    inputs = tuple(bound.pop(name) for name in op.inputs)
+    return inputs, op.static | bound
+
+
+def explain(op: Any, inputs: Sequence[Any], static: dict[str, Any], error: Exception) -> Exception:
+    """What a kernel's error means in terms of the op's law."""
+    if hasattr(error, "said"):
+        return error
+    shapes = [np.shape(x) for x in inputs]
+    given = ", ".join(f"{name} {shape}" for name, shape in zip(op.inputs, shapes, strict=False))
+    law = f"{op.name}: {given}; the law is {op.law.text}"
+    if isinstance(error, ZeroDivisionError):
+        return RuntimeError(f"ZeroDivisionError: {law}")
+    if isinstance(error, IndexError):
+        return IndexError(f"{error}. {law}")
+    if isinstance(error, TypeError):
+        return TypeError(f"{op.name}(): {error}. {law}")
+    try:
+        op.law.bind(shapes, op.inputs)
+    except ValueError as why:
+        sentence = f"{why}. "
+        if "do not broadcast" in str(why) and len(shapes) > 1:
+            sentence = sizes_must_match(shapes) + " "
+        return RuntimeError(f"{sentence}{law}")
+    return RuntimeError(f"{error}. {law}")
+
+
+def sizes_must_match(shapes: Sequence[tuple[int, ...]]) -> str:
+    """torch's sentence for the last axis, seen from the right, that does not broadcast."""
+    width = max(map(len, shapes))
+    padded = [(1,) * (width - len(shape)) + tuple(shape) for shape in shapes]
+    for axis in range(width - 1, -1, -1):
+        sizes = [shape[axis] for shape in padded if shape[axis] != 1]
+        for size in sizes:
+            if size != sizes[0]:
+                return (
+                    f"The size of tensor a ({sizes[0]}) must match the size of tensor b ({size}) "
+                    f"at non-singleton dimension {axis}."
+                )
+    return f"Shapes {', '.join(map(str, shapes))} do not broadcast."
+
+
+def cannot_multiply(a: tuple[int, ...], b: tuple[int, ...]) -> Exception:
+    """torch's sentence for a matrix product with different inner sizes."""
+    fix = f"the inner sizes {a[-1]} and {b[-2]} must be equal: mm: axis k of a {a} and of b {b}"
+    if len(a) == 2 and len(b) == 2:
+        return said(
+            RuntimeError,
+            f"mat1 and mat2 shapes cannot be multiplied ({a[0]}x{a[1]} and {b[0]}x{b[1]}); {fix}",
+        )
+    return said(
+        RuntimeError,
+        f"Expected size for first two dimensions of batch2 tensor to be: "
+        f"[{b[0] if len(b) > 2 else a[0]}, {a[-1]}] but got: [{b[0]}, {b[-2]}]. {fix}",
+    )

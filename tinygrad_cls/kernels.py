@@ -1,0 +1,619 @@
+"""NumPy kernels that are too long to stand in the table. Plain functions of arrays, no derivative.
+
+Every kernel that computes takes ``out=``, and works when ``out`` is its own input where the op is
+elementwise. Memory order is a kernel's private matter: the result of an elementwise kernel keeps
+its input's order, and a product keeps tall, thin matrices feature-major.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import axes, cannot_multiply, said
+
+Array = Any  # an ndarray, or the NumPy scalar that a ufunc makes of a 0-d one
+THIN = 32
+"""Columns up to which a tall matrix is kept feature-major: NumPy then walks an (800, 10) array as
+ten rows of 800 numbers, not as 800 rows of ten (2.5 times as fast for a whole training step)."""
+
+
+def place(out: Array | None, like: Array) -> Array:
+    """``out``, or new memory like ``like`` (an array, also where ``like`` is a scalar)."""
+    return np.empty_like(like) if out is None else out
+
+
+# --- elementwise ---------------------------------------------------------------------------------
+
+
+def sigmoid(x: Array, out: Array | None = None) -> Array:
+    y = np.negative(x, out=place(out, x))
+    np.exp(y, out=y)
+    y += 1
+    return np.reciprocal(y, out=y)
+
+
+def logsigmoid(x: Array, out: Array | None = None) -> Array:
+    low = np.minimum(x, 0)
+    y = np.abs(x, out=place(out, x))
+    np.negative(y, out=y)
+    np.exp(y, out=y)
+    np.log1p(y, out=y)
+    return np.subtract(low, y, out=y)
+
+
+def softplus(
+    x: Array, beta: float = 1.0, threshold: float = 20.0, out: Array | None = None
+) -> Array:
+    z = np.multiply(x, beta)
+    curved = np.log1p(np.exp(np.minimum(z, threshold))) / beta
+    y = place(out, x)
+    y[...] = np.where(z > threshold, x, curved)
+    return y
+
+
+def add(a: Array, b: Array, alpha: float = 1, out: Array | None = None) -> Array:
+    return np.add(a, b if alpha == 1 else np.multiply(b, alpha), out=out)
+
+
+def subtract(a: Array, b: Array, alpha: float = 1, out: Array | None = None) -> Array:
+    return np.subtract(a, b if alpha == 1 else np.multiply(b, alpha), out=out)
+
+
+def power(a: Array, b: Array, out: Array | None = None) -> Array:
+    """a**b; the square, the most common power, is a product as in torch."""
+    if type(b) is int or type(b) is float:
+        if b == 2:
+            return np.multiply(a, a, out=out)
+        if b < 0 and np.asarray(a).dtype.kind in "iu":
+            raise said(RuntimeError, "Integers to negative integer powers are not allowed.")
+    return np.power(a, b, out=out)
+
+
+def divides(kernel: np.ufunc) -> Any:
+    """An integer division that refuses a zero divisor, as torch does; floats give inf or nan."""
+
+    def divide(a: Array, b: Array, out: Array | None = None) -> Array:
+        if np.result_type(a, b).kind in "iu" and np.any(np.equal(b, 0)):
+            raise said(RuntimeError, "ZeroDivisionError: an integer tensor is divided by zero")
+        return kernel(a, b, out=out)
+
+    divide.__name__ = kernel.__name__
+    return divide
+
+
+def where(mask: Array, a: Array, b: Array, out: Array | None = None) -> Array:
+    if np.asarray(mask).dtype != np.bool_:
+        raise said(
+            RuntimeError,
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype "
+            f"{np.asarray(mask).dtype}",
+        )
+    y = np.where(mask, a, b)
+    return y if out is None else store(out, y)
+
+
+def masked_fill(x: Array, mask: Array, value: Array, out: Array | None = None) -> Array:
+    if np.asarray(mask).dtype != np.bool_:
+        raise said(
+            RuntimeError,
+            f"masked_fill_ only supports boolean masks, but got mask with dtype "
+            f"{np.asarray(mask).dtype}",
+        )
+    y = np.where(mask, value, x)
+    return y if out is None else store(out, y)
+
+
+def store(out: Array, y: Array) -> Array:
+    np.copyto(out, y)
+    return out
+
+
+def round_to(x: Array, decimals: int = 0, out: Array | None = None) -> Array:
+    return np.round(x, decimals, out=out)
+
+
+# --- reductions ----------------------------------------------------------------------------------
+
+
+def count(shape: Sequence[int], dim: Any = None) -> int:
+    """How many elements each result of a reduction over ``dim`` is made of."""
+    return math.prod(shape[i] for i in axes(dim, len(shape)))
+
+
+def reduced(shape: Sequence[int], dim: Any) -> tuple[int, ...]:
+    """The shape with the axes ``dim`` kept as 1: what broadcasts back against ``shape``."""
+    gone = axes(dim, len(shape))
+    return tuple(1 if i in gone else n for i, n in enumerate(shape))
+
+
+def reduction(kernel: np.ufunc) -> Any:
+    """``kernel.reduce`` with torch's ``dim`` and ``keepdim``."""
+    fold = kernel.reduce
+
+    def reduce(x: Array, dim: Any = None, keepdim: bool = False, out: Array | None = None) -> Array:
+        axis = None if dim is None else axes(dim, x.ndim)
+        return fold(x, axis=axis, keepdims=keepdim, out=out)
+
+    return reduce
+
+
+def total(x: Array, dim: Any = None, keepdim: bool = False, out: Array | None = None) -> Array:
+    """The sum; integers and booleans add up in int64."""
+    axis = None if dim is None else axes(dim, x.ndim)
+    dtype = None if x.dtype.kind == "f" else np.int64
+    return np.add.reduce(x, axis=axis, keepdims=keepdim, dtype=dtype, out=out)
+
+
+def extremum(kernel: np.ufunc, name: str) -> Any:
+    """The greatest or least along ``dim``; nan wins; an empty axis is refused."""
+    fold = reduction(kernel)
+
+    def extreme(
+        x: Array, dim: Any = None, keepdim: bool = False, out: Array | None = None
+    ) -> Array:
+        nonempty(x, dim, name)
+        return fold(x, dim, keepdim, out)
+
+    return extreme
+
+
+def nonempty(x: Array, dim: Any, name: str) -> None:
+    if count(x.shape, dim):
+        return
+    if dim is None:
+        kind = IndexError if name.startswith("arg") else RuntimeError
+        raise said(
+            kind,
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
+            f"Specify the reduction dim with the 'dim' argument. The shape is {x.shape}.",
+        )
+    if x.size == 0:
+        raise said(
+            IndexError,
+            f"{name}(): Expected reduction dim {dim} to have non-zero size. "
+            f"The shape is {x.shape}.",
+        )
+
+
+def ties(x: Array, y: Array, dim: Any = None, keepdim: bool = False, out: Any = None) -> Array:
+    kept = np.reshape(y, reduced(x.shape, dim))
+    share = np.equal(x, kept).astype(x.dtype)
+    # No entry equals a nan extremum: its share is 0/0, so a nan reaches every gradient there.
+    share /= share.sum(axis=axes(dim, x.ndim), keepdims=True)
+    return share if out is None else store(out, share)
+
+
+def median(x: Array, dim: Any = None, keepdim: bool = False, out: Array | None = None) -> Array:
+    """The lower of the two middle values; nan where a nan is among the values."""
+    nonempty(x, dim, "median")
+    if x.ndim == 0:
+        return x.copy() if out is None else store(out, x)
+    flat, axis = (x.reshape(-1), 0) if dim is None else (x, axes(dim, x.ndim)[0])
+    middle = (flat.shape[axis] - 1) // 2
+    y = np.take(np.partition(flat, middle, axis=axis), [middle], axis=axis)
+    if x.dtype.kind == "f":
+        y = np.where(np.isnan(flat).any(axis=axis, keepdims=True), np.nan, y).astype(x.dtype)
+    y = y.reshape(reduced(x.shape, dim)) if keepdim else y.squeeze(axis=axis)
+    return y if out is None else store(out, y)
+
+
+def arg_extremum(kernel: Any, name: str) -> Any:
+    """The index of the first extremum; nan counts as the extremum."""
+
+    def arg(
+        x: Array, dim: int | None = None, keepdim: bool = False, out: Array | None = None
+    ) -> Array:
+        nonempty(x, dim, name)
+        axis = None if dim is None or x.ndim == 0 else axes(dim, x.ndim)[0]
+        return kernel(x, axis=axis, keepdims=keepdim, out=out)
+
+    arg.__name__ = name
+    return arg
+
+
+def variance(
+    x: Array,
+    dim: Any = None,
+    correction: float = 1,
+    keepdim: bool = False,
+    out: Array | None = None,
+) -> Array:
+    over = axes(dim, x.ndim)
+    n = count(x.shape, over)
+    away = np.subtract(x, np.add.reduce(x, axis=over, keepdims=True) / float(max(n, 1)))
+    np.multiply(away, away, out=away)
+    y = np.add.reduce(away, axis=over, keepdims=keepdim, out=out)
+    scale = ratio(1.0, n - correction)
+    return np.multiply(y, scale) if out is None else np.multiply(y, scale, out=out)
+
+
+def ratio(a: float, b: float) -> float:
+    """a/b as IEEE defines it where b is zero (or, for a variance, negative degrees of freedom)."""
+    return a / b if b > 0 else math.inf
+
+
+def logsumexp(x: Array, dim: Any, keepdim: bool = False, out: Array | None = None) -> Array:
+    over = axes(dim, x.ndim)
+    top = np.maximum.reduce(x, axis=over, keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
+    y = np.log(np.add.reduce(np.exp(x - top), axis=over, keepdims=True)) + top
+    y = y if keepdim else y.reshape([n for i, n in enumerate(x.shape) if i not in over])
+    return y if out is None else store(out, y)
+
+
+def softmax(x: Array, dim: int, out: Array | None = None) -> Array:
+    if x.size == 0 or x.ndim == 0:
+        return np.ones_like(x) if out is None else store(out, 1)
+    axis = axes(dim, x.ndim)[0]
+    y = np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=place(out, x))
+    np.exp(y, out=y)
+    y /= np.add.reduce(y, axis=axis, keepdims=True)
+    return y
+
+
+def log_softmax(x: Array, dim: int, out: Array | None = None) -> Array:
+    if x.size == 0 or x.ndim == 0:
+        return np.zeros_like(x) if out is None else store(out, 0)
+    axis = axes(dim, x.ndim)[0]
+    y = np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=place(out, x))
+    y -= np.log(np.add.reduce(np.exp(y), axis=axis, keepdims=True))
+    return y
+
+
+def product(x: Array, dim: int, keepdim: bool = False, out: Array | None = None) -> Array:
+    dtype = None if x.dtype.kind == "f" else np.int64
+    return np.multiply.reduce(x, axis=axes(dim, x.ndim), keepdims=keepdim, dtype=dtype, out=out)
+
+
+def product_of_others(x: Array, dim: int, out: Array | None = None) -> Array:
+    """For every element the product of the others along ``dim``: running products from both
+    ends, so that zeros need no case of their own."""
+    x = np.moveaxis(x, dim, -1)
+    one = np.ones((*x.shape[:-1], 1), x.dtype)
+    before = np.cumprod(np.concatenate([one, x[..., :-1]], -1), -1)
+    after = np.cumprod(np.concatenate([one, x[..., :0:-1]], -1), -1)[..., ::-1]
+    y = np.moveaxis(before * after, -1, dim) if x.shape[-1] else np.moveaxis(x, -1, dim)
+    return y if out is None else store(out, y)
+
+
+# --- products ------------------------------------------------------------------------------------
+
+
+def feature_major(out: Array | None, rows: int, columns: int) -> bool:
+    """Whether a product is laid out column by column: as ``out`` is, else if it's tall and thin."""
+    if out is None:
+        return columns <= THIN and rows > 4 * columns
+    return bool(out.flags.f_contiguous and not out.flags.c_contiguous)
+
+
+def mm(a: Array, b: Array, out: Array | None = None) -> Array:
+    """The matrix product of the last two axes; the axes before them broadcast."""
+    if a.shape[-1] != b.shape[-2]:
+        raise cannot_multiply(a.shape, b.shape)
+    if a.ndim == b.ndim == 2 and feature_major(out, a.shape[0], b.shape[1]):
+        return np.matmul(b.T, a.T, out=None if out is None else out.T).T
+    return np.matmul(a, b, out=out)
+
+
+def affine(x: Array, W: Array, b: Array, out: Array | None = None) -> Array:
+    """x W' + b for a batch of rows."""
+    if x.shape[-1] != W.shape[-1]:
+        raise cannot_multiply(x.shape, W.T.shape)
+    if feature_major(out, x.shape[0], W.shape[0]):
+        z = np.matmul(W, x.T, out=None if out is None else out.T)
+        z += b[:, None]
+        return z.T
+    z = np.matmul(x, W.T, out=out)
+    z += b
+    return z
+
+
+# --- memory, shape and index -----------------------------------------------------------------------------
+
+
+def clone(x: Array, out: Array | None = None) -> Array:
+    return np.array(x) if out is None else store(out, x)
+
+
+def zeros_of(x: Array, out: Array | None = None) -> Array:
+    return np.zeros_like(x) if out is None else store(out, 0)
+
+
+def cast(x: Array, dtype: np.dtype[Any], out: Array | None = None) -> Array:
+    if out is None:
+        return np.asarray(x).astype(dtype)
+    np.copyto(out, x, casting="unsafe")
+    return out
+
+
+def reshaped(x: Array, shape: tuple[int, ...], copy: bool = True) -> Array:
+    y = np.reshape(x, shape)
+    if not copy and x.size and not np.may_share_memory(x, y):
+        raise said(
+            RuntimeError,
+            f"view size is not compatible with input tensor's size and stride (at least one "
+            f"dimension spans across two contiguous subspaces). Use .reshape(...) instead. "
+            f"The shape is {x.shape}, the strides are {x.strides} bytes.",
+        )
+    return y
+
+
+def resolved(shape: Sequence[int], size: int) -> tuple[int, ...]:
+    """``shape`` with its -1 worked out, torch's errors where it can't be."""
+    shape = tuple(int(n) for n in shape)
+    free = shape.count(-1)
+    known = math.prod(n for n in shape if n != -1)
+    if free > 1:
+        raise said(RuntimeError, f"only one dimension can be inferred: shape {list(shape)}")
+    if any(n < -1 for n in shape):
+        raise said(RuntimeError, f"invalid shape dimension {min(shape)} in {list(shape)}")
+    if free and known == 0 and size == 0:
+        raise said(
+            RuntimeError,
+            f"cannot reshape tensor of 0 elements into shape {list(shape)} because the "
+            f"unspecified dimension size -1 can be any value and is ambiguous",
+        )
+    if (size % known if known else size) if free else known != size:
+        raise said(RuntimeError, f"shape '{list(shape)}' is invalid for input of size {size}")
+    return tuple(size // known if n == -1 else n for n in shape) if free else shape
+
+
+def spread(
+    x: Array, shape: tuple[int, ...], dim: Any = None, keepdim: bool = False, out: Any = None
+) -> Array:
+    """``x``, the result of a reduction over ``dim``, repeated over the axes that were reduced."""
+    y = np.broadcast_to(np.reshape(x, reduced(shape, dim)), shape)
+    return y if out is None else store(out, y)
+
+
+def sum_to(x: Array, shape: tuple[int, ...], out: Array | None = None) -> Array:
+    """The sum over the axes along which ``shape`` would be broadcast: broadcasting's adjoint."""
+    lead = x.ndim - len(shape)
+    over = (*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 != x.shape[lead + i]))
+    y = np.add.reduce(x, axis=over, keepdims=True) if over else x
+    y = np.reshape(y, shape)
+    return y if out is None else store(out, y)
+
+
+def broadcast_to(x: Array, shape: Sequence[int]) -> Array:
+    lead = len(shape) - x.ndim
+    if lead < 0:
+        raise said(
+            RuntimeError,
+            f"expand: the number of sizes provided ({len(shape)}) must be greater or equal to the "
+            f"number of dimensions in the tensor ({x.ndim}): {list(shape)} against {x.shape}",
+        )
+    full = tuple(x.shape[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(shape))
+    for i, size in enumerate(x.shape):
+        if size not in (1, full[lead + i]):
+            raise said(
+                RuntimeError,
+                f"The expanded size of the tensor ({full[lead + i]}) must match the existing size "
+                f"({size}) at non-singleton dimension {lead + i}.  Target sizes: {list(full)}.  "
+                f"Tensor sizes: {list(x.shape)}",
+            )
+    return np.broadcast_to(x, full)
+
+
+def permutation(dims: Sequence[int], ndim: int) -> tuple[int, ...]:
+    """``dims`` counted from 0, checked to name each axis once."""
+    found = tuple(axes(d, ndim)[0] for d in dims) if ndim else ()
+    if len(dims) != ndim:
+        raise said(
+            RuntimeError,
+            f"permute(sparse_coo): number of dimensions in the tensor input does not match the "
+            f"length of the desired ordering of dimensions i.e. input.dim() = {ndim} is not equal "
+            f"to len(dims) = {len(dims)}",
+        )
+    if len(set(found)) < ndim:
+        raise said(RuntimeError, f"permute(): duplicate dims are not allowed: {tuple(dims)}")
+    return found
+
+
+def inverse(dims: Sequence[int]) -> tuple[int, ...]:
+    """The permutation that undoes ``dims``."""
+    n = len(dims)
+    return tuple(sorted(range(n), key=lambda i: dims[i] % n))
+
+
+def concatenate(*xs: Array, dim: int = 0, out: Array | None = None) -> Array:
+    axis = axes(dim, max(x.ndim for x in xs))[0]
+    for i, x in enumerate(xs):
+        if x.ndim != xs[0].ndim:
+            raise said(
+                RuntimeError,
+                f"Tensors must have same number of dimensions: got {xs[0].ndim} and {x.ndim}",
+            )
+        for d, (size, first) in enumerate(zip(x.shape, xs[0].shape, strict=True)):
+            if d != axis and size != first:
+                raise said(
+                    RuntimeError,
+                    f"Sizes of tensors must match except in dimension {axis}. Expected size "
+                    f"{first} but got size {size} for tensor number {i} in the list. "
+                    f"The shapes are {[x.shape for x in xs]}.",
+                )
+    return np.concatenate(xs, axis=axis, out=out)
+
+
+def segment(shapes: Sequence[tuple[int, ...]], k: int, dim: int) -> tuple[Any, ...]:
+    """The index that cuts input ``k`` out of a concatenation of inputs of these shapes."""
+    axis = axes(dim, len(shapes[k]))[0]
+    start = sum(shape[axis] for shape in shapes[:k])
+    return (slice(None),) * axis + (slice(start, start + shapes[k][axis]),)
+
+
+def getitem(x: Array, index: Any) -> Array:
+    return x[index]
+
+
+def is_basic(index: Any) -> bool:
+    """Whether an index picks no element twice, so that a plain assignment adds it up."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return not any(isinstance(p, np.ndarray) and p.dtype != np.bool_ for p in parts)
+
+
+def put(x: Array, shape: tuple[int, ...], index: Any, out: Array | None = None) -> Array:
+    y = np.zeros(shape, x.dtype) if out is None else store(out, 0)
+    if is_basic(index):
+        y[index] = x
+    else:
+        np.add.at(y, index, x)
+    return y
+
+
+def replaced(x: Array, value: Array, index: Any, out: Array | None = None) -> Array:
+    y = np.array(x) if out is None else out if out is x else store(out, x)
+    y[index] = value
+    return y
+
+
+def along(index: Array, shape: Sequence[int], dim: int) -> tuple[Array, ...]:
+    """The full index for ``gather``: ``index`` on axis ``dim``, its own position elsewhere."""
+    ndim = len(shape)
+    if index.dtype.kind not in "iu":
+        raise said(
+            RuntimeError, f"gather(): Expected dtype int32/int64 for index, got {index.dtype}"
+        )
+    if index.ndim != ndim:
+        raise said(
+            RuntimeError,
+            f"Index tensor must have the same number of dimensions as input tensor: "
+            f"{index.shape} against {tuple(shape)}",
+        )
+    if ndim == 0:
+        return ()
+    axis = axes(dim, ndim)[0]
+    wrong = index[(index < 0) | (index >= shape[axis])]
+    if wrong.size:
+        raise said(
+            RuntimeError,
+            f"index {wrong.flat[0]} is out of bounds for dimension {axis} with size {shape[axis]}",
+        )
+    for d in range(ndim):
+        if d != axis and index.shape[d] > shape[d]:
+            raise said(
+                RuntimeError,
+                f"Size does not match at dimension {d} expected index {list(index.shape)} to be "
+                f"no larger than self {list(shape)} apart from dimension {axis}",
+            )
+    grid = list(np.ogrid[tuple(slice(n) for n in index.shape)])
+    grid[axis] = index
+    return tuple(grid)
+
+
+def take_along(x: Array, index: Array, dim: int, out: Array | None = None) -> Array:
+    y = x[along(index, x.shape, dim)]
+    return y if out is None else store(out, y)
+
+
+def put_along(
+    x: Array, index: Array, shape: tuple[int, ...], dim: int, out: Array | None = None
+) -> Array:
+    y = np.zeros(shape, x.dtype) if out is None else store(out, 0)
+    np.add.at(y, along(index, shape, dim), x)
+    return y
+
+
+def argsort(x: Array, dim: int = -1, descending: bool = False, out: Array | None = None) -> Array:
+    """Stable; nan counts as the greatest value."""
+    if x.ndim == 0:
+        y: Array = np.zeros((), np.int64)
+    else:
+        axis = axes(dim, x.ndim)[0]
+        if descending:  # equal values keep their order, which reversing twice achieves
+            y = np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
+            y = x.shape[axis] - 1 - y
+        else:
+            y = np.argsort(x, axis=axis, kind="stable")
+    return y if out is None else store(out, y)
+
+
+def one_hot(x: Array, num_classes: int = -1, out: Array | None = None) -> Array:
+    if x.dtype != np.int64:
+        raise said(
+            RuntimeError,
+            f"one_hot is only applicable to index tensor of type LongTensor, got {x.dtype}",
+        )
+    if x.size == 0 and num_classes < 0:
+        raise said(RuntimeError, "Can not infer total number of classes from empty tensor.")
+    classes = int(x.max()) + 1 if num_classes < 0 else num_classes
+    if x.size and int(x.min()) < 0:
+        raise said(RuntimeError, f"Class values must be non-negative: {int(x.min())} is among them")
+    if x.size and int(x.max()) >= classes:
+        raise said(
+            RuntimeError,
+            f"Class values must be smaller than num_classes. {int(x.max())} is among them, "
+            f"num_classes is {classes}.",
+        )
+    y = np.equal(x[..., None], np.arange(classes)).astype(np.int64)
+    return y if out is None else store(out, y)
+
+
+def nonzero(x: Array) -> Array:
+    return np.argwhere(x)
+
+
+# --- losses --------------------------------------------------------------------------------------
+
+
+def shrunk(loss: Array, reduction: str, n: float) -> Array:
+    """``loss`` averaged over ``n``, summed, or as it is: the ``reduction`` of a loss."""
+    if reduction == "none":
+        return loss
+    whole = np.add.reduce(loss, axis=None)
+    return whole / ratio_or_nan(n) if reduction == "mean" else whole
+
+
+def ratio_or_nan(n: float) -> float:
+    """The divisor of a mean: nan for an empty batch, whose mean is 0/0."""
+    return float(n) if n else math.nan
+
+
+def bce(x: Array, t: Array, reduction: str = "mean", out: Array | None = None) -> Array:
+    # torch's own formula: it must match torch's rounding, so it is not the symmetric one.
+    loss = np.subtract(1, t) * x
+    loss -= logsigmoid(x)
+    y = shrunk(loss, reduction, loss.size)
+    return y if out is None else store(out, y)
+
+
+def labels(t: Array, classes: int, ignore_index: int) -> tuple[Array, Array]:
+    """Which rows count, and their labels with 0 in the place of ignored ones."""
+    kept = t != ignore_index
+    wrong = t[kept & ((t < 0) | (t >= classes))]
+    if wrong.size:
+        raise said(
+            IndexError,
+            f"Target {wrong.flat[0]} is out of bounds. The labels of {classes} classes are 0 to "
+            f"{classes - 1}.",
+        )
+    return kept, np.where(kept, t, 0)
+
+
+def nll(
+    z: Array, t: Array, reduction: str = "mean", ignore_index: int = -100, out: Array | None = None
+) -> Array:
+    kept, label = labels(t, z.shape[1], ignore_index)
+    picked = np.take_along_axis(z, np.expand_dims(label, 1), 1).squeeze(1)
+    y = shrunk(np.where(kept, -picked, 0), reduction, np.count_nonzero(kept))
+    return y if out is None else store(out, y)
+
+
+def nll_adjoint(
+    x: Array,
+    t: Array,
+    shape: tuple[int, ...],
+    reduction: str = "mean",
+    ignore_index: int = -100,
+    out: Array | None = None,
+) -> Array:
+    kept, label = labels(t, shape[1], ignore_index)
+    each = x / np.count_nonzero(kept) if reduction == "mean" and kept.any() else x
+    y = np.zeros(shape, x.dtype) if out is None else store(out, 0)
+    value = np.where(kept, -each, 0).astype(x.dtype)
+    np.put_along_axis(y, np.expand_dims(label, 1), np.expand_dims(value, 1), 1)
+    return y

@@ -1,0 +1,235 @@
+"""What an op is: a kernel, its derivatives, its shape law and its doc. Nothing here knows Tensor.
+
+    mul = op("(...),(...)->(...)", "a b", d_a=lambda g, b: g * b, d_b=lambda g, a: g * a)(np.multiply)
+
+The parameter names of a derivative say what it needs. ``g`` is the incoming cotangent, an input's
+name saves that input for backward and ``y`` the output; ``<input>_shape`` and ``<input>_dtype``
+save just these; any other name is a static argument of the kernel. A missing ``d_`` means "not
+differentiable".
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import errors
+
+Shape = tuple[int, ...]
+
+
+class Law:
+    """A shape law in gufunc notation: ``(n,i),(o,i),(o)->(n,o)``.
+
+    ``...`` stands for any axes, broadcast among the inputs; ``(...)*`` for any number of inputs.
+    In the output, ``-dim`` takes the axes ``dim`` out (or keeps them as 1, with ``keepdim``), a
+    static argument's name is its value, and ``?`` leaves the shape to the op's doc.
+
+    >>> Law("(n,i),(o,i),(o)->(n,o)").output([(800, 2), (10, 2), (10,)])
+    (800, 10)
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        left, right = text.split("->")
+        self.variadic = left.endswith("*")
+        self.inputs = [part.split(",") for part in left.strip("()*").split("),(")]
+        self.result = right.strip("()").split(",")
+
+    def bind(self, shapes: Sequence[Shape], names: Sequence[str]) -> dict[str, Any]:
+        """The size of every named axis, and of ``...``; ValueError names the axis that differs."""
+        sizes: dict[str, tuple[int, str]] = {}
+        rest: Shape = ()
+        for axes, shape, name in zip(self.inputs, shapes, names, strict=False):
+            named = [axis for axis in axes if axis != "..."]
+            if len(shape) < len(named) or (len(shape) > len(named) and "..." not in axes):
+                raise ValueError(f"{name} has shape {shape}, the law asks for ({','.join(axes)})")
+            free = len(shape) - len(named)
+            for axis, size in zip(named, shape[free:], strict=True):
+                known, where = sizes.setdefault(axis, (size, name))
+                if known != size:
+                    raise ValueError(f"axis {axis} is {known} in {where} and {size} in {name}")
+            try:
+                rest = np.broadcast_shapes(rest, shape[:free])
+            except ValueError:
+                raise ValueError(
+                    f"axes {shape[:free]} of {name} do not broadcast with {rest}"
+                ) from None
+        return {axis: size for axis, (size, _) in sizes.items()} | {"...": rest}
+
+    def output(self, shapes: Sequence[Shape], static: dict[str, Any] | None = None) -> Shape | None:
+        """The shape that the law promises, or None where it leaves it open (``?``)."""
+        static = static or {}
+        bound = self.bind(shapes, [f"input {i}" for i in range(len(shapes))])
+        shape: Shape = ()
+        for axis in self.result:
+            if axis == "?":
+                return None
+            if axis == "-dim":
+                gone = errors.axes(static.get("dim"), len(shape))
+                keep = static.get("keepdim", False)
+                shape = tuple(
+                    1 if i in gone else n for i, n in enumerate(shape) if keep or i not in gone
+                )
+            elif axis:
+                size = bound[axis] if axis in bound else static[axis]
+                shape += (size,) if isinstance(size, int) else tuple(size)
+        return shape
+
+
+class Formula:
+    """One derivative: ``d_x=lambda g, y: g * y`` and the names of what it needs beside ``g``."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.needs = tuple(inspect.signature(function).parameters)[1:]
+
+    def __call__(self, g: Any, values: Sequence[Any]) -> Any:
+        return self.function(g, *values)
+
+
+class Op:
+    """An entry of the table. Call it with arrays and it computes; with Tensors, it is recorded."""
+
+    def __init__(
+        self,
+        kernel: Callable[..., Any],
+        law: str,
+        doc: str,
+        formulas: dict[str, Any],
+        types: str,
+        view: bool,
+        examples: tuple[str, ...],
+    ) -> None:
+        self.kernel = kernel
+        self.name = self.__name__ = kernel.__name__
+        self.law = Law(law)
+        self.__doc__ = doc or kernel.__doc__
+        self.types = types
+        self.view = view
+        self.examples = examples or EXAMPLES[law]
+        count = len(self.law.inputs)
+        try:
+            parameters = list(inspect.signature(kernel).parameters.values())
+        except ValueError:  # before NumPy 2.4 a ufunc has no signature
+            parameters = []
+        if isinstance(kernel, np.ufunc) or not parameters:
+            names = [name[2:] for name in formulas] or ["x"] if count == 1 else ["a", "b", "c"]
+            self.inputs, self.static = tuple(names[:count]), {}
+        else:
+            self.inputs = tuple(p.name for p in parameters[:count])
+            self.static = {p.name: p.default for p in parameters[count:] if p.name != "out"}
+        self.formulas = {
+            self.inputs.index(name[2:]): Formula(formula) for name, formula in formulas.items()
+        }
+        self.participants = tuple(self.formulas) or tuple(range(count))
+        self._memory: dict[tuple[int, ...], tuple[tuple[str, str, int], ...]] = {}
+
+    def __repr__(self) -> str:
+        return f"<op {self.name} {self.law.text}>"
+
+    def __reduce__(self) -> str:
+        return self.name  # found again as a global of the module that defined it
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        inputs, static = self.bind(args, kwargs)
+        for x in inputs:
+            if type(x) is not np.ndarray and hasattr(x, "_apply"):
+                return x._apply(self, inputs, static)
+        if not isinstance(inputs[0], np.ndarray | np.generic):
+            errors.not_a_tensor(self.name, inputs[0])
+        return self.run(inputs, static)
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The inputs, and the static arguments by name with their defaults filled in."""
+        count = len(args) if self.law.variadic else len(self.inputs)
+        if len(args) == count and not kwargs:
+            return args, self.static
+        return errors.bind(self, args, kwargs)
+
+    def run(self, inputs: Sequence[Any], static: dict[str, Any]) -> Any:
+        """The kernel's value, or an error that says what the law asks for."""
+        try:
+            return self.kernel(*inputs, **static)
+        except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
+            raise errors.explain(self, inputs, static, error) from None
+
+    def formula(self, i: int) -> Formula:
+        """The derivative with respect to input ``i``."""
+        return self.formulas[0 if self.law.variadic else i]
+
+    def memory(self, wanted: tuple[int, ...]) -> tuple[tuple[str, str, int], ...]:
+        """What backward to the ``wanted`` inputs needs: triples (name, kind, input position)."""
+        if wanted not in self._memory:
+            needs: dict[str, tuple[str, str, int]] = {}
+            for i in wanted:
+                for name in self.formula(i).needs:
+                    base, _, what = name.rpartition("_")
+                    if name == "y":
+                        needs[name] = (name, "output", -1)
+                    elif name in self.inputs:
+                        needs[name] = (name, "input", self.inputs.index(name))
+                    elif base in self.inputs and what in ("shape", "dtype", "shapes"):
+                        needs[name] = (name, what, self.inputs.index(base))
+                    else:
+                        needs[name] = (name, "static", -1)
+            self._memory[wanted] = tuple(needs.values())
+        return self._memory[wanted]
+
+
+EXAMPLES = {
+    "(...)->(...)": ("x(3, 4)", "x()", "x(0, 2)"),
+    "(...),(...)->(...)": ("x(3, 4), x(3, 4)", "x(3, 1), x(2, 1, 4)", "x(), x(2)", "x(0), x(1)"),
+    "(...)->(...,-dim)": (
+        "x(3, 4)", "x(3, 4), dim=1", "x(2, 3, 4), dim=-2, keepdim=True", "x()",
+    ),
+}  # fmt: skip
+"""The calls that stand for an op of a common law. ``x(3, 4)`` is an array of distinct reals."""
+
+
+def op(
+    law: str,
+    doc: str = "",
+    *examples: str,
+    types: str = "promote",
+    view: bool = False,
+    **formulas: Any,
+) -> Callable[[Callable[..., Any]], Op]:
+    """An op from its law, its doc, its derivatives ``d_<input>=`` and (the decorated) its kernel.
+
+    ``examples`` are calls on which tests, docs and benchmarks run the op, such as
+    ``"positive(3, 4)"`` or ``"x(3, 4), dim=1"``; a common law brings its own. ``types`` names the
+    rule of :mod:`tinygrad_cls.dtypes` for the inputs' dtypes; ``view`` says that the result
+    shares the input's memory.
+    """
+    return lambda kernel: Op(kernel, law, doc, formulas, types, view, examples)
+
+
+class Composition:
+    """A function made of ops, listed beside them. It has no derivative: the chain rule finds it."""
+
+    def __init__(self, function: Callable[..., Any], examples: tuple[str, ...]) -> None:
+        self.function = function
+        self.name = self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        self.__signature__ = inspect.signature(function)
+        self.examples = examples
+
+    def __repr__(self) -> str:
+        return f"<composition {self.name}{self.__signature__}>"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            kwargs = errors.aliased(self, kwargs)
+        return self.function(*args, **kwargs)
+
+
+def composed(*examples: str) -> Callable[[Callable[..., Any]], Composition]:
+    """A composition from its examples and (the decorated) its function."""
+    return lambda function: Composition(function, examples)
