@@ -1,0 +1,107 @@
+"""A NumPy autograd engine shaped like PyTorch.
+
+>>> import tinygrad_cls as torch
+>>> from tinygrad_cls import nn
+>>> g = torch.manual_seed(0)
+>>> nn.Linear(2, 1)(torch.ones(1, 2))
+tensor([[0.0309]], grad_fn=<AddmmBackward0>)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from . import autograd, cuda, nn, optim, ops
+from ._state import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    recording,
+    set_grad_enabled,
+)
+from .creation import (
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+    arange,
+    as_tensor,
+    empty,
+    empty_like,
+    eye,
+    from_numpy,
+    full,
+    full_like,
+    linspace,
+    ones,
+    ones_like,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from .dtypes import (
+    Size,
+    bool_,
+    device,
+    dtype,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    int8,
+    int16,
+    int32,
+    int64,
+    set_default_dtype,
+    uint8,
+)
+from .formatting import set_printoptions
+from .random import (
+    Generator,
+    bernoulli,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    rand,
+    rand_like,
+    randint,
+    randn,
+    randn_like,
+    randperm,
+    seed,
+    set_rng_state,
+)
+from .tensor import Tensor
+
+__version__ = "0.1.0"
+
+float, double, half = float32, float64, float16
+short, int, long = int16, int32, int64
+bool = bool_
+inf, nan, pi, e = ops.np.inf, ops.np.nan, ops.np.pi, ops.np.e
+
+
+def is_tensor(x: object) -> "bool":
+    """Whether ``x`` is a Tensor."""
+    return isinstance(x, Tensor)
+
+
+def numel(input: Tensor) -> "int":
+    """The number of elements."""
+    return input.numel()
+
+
+for _name, _entry in ops.TABLE.items():  # an op is added in ops.py alone
+    if _name not in ops.HELPERS:
+        globals()[_name] = _entry
+absolute, clip, divide, multiply, subtract = ops.abs, ops.clamp, ops.div, ops.mul, ops.sub
+
+if TYPE_CHECKING:  # the names that the table provides
+
+    def __getattr__(name: str) -> Any: ...

@@ -1,0 +1,29 @@
+"""``torch.cuda`` as far as a script without a GPU asks: there is none, and seeding it is nothing."""
+
+from __future__ import annotations
+
+
+def is_available() -> bool:
+    """Always False: this engine computes on the CPU."""
+    return False
+
+
+def device_count() -> int:
+    """Always 0."""
+    return 0
+
+
+def manual_seed(seed: int) -> None:
+    """Does nothing, as torch's does without CUDA."""
+
+
+def manual_seed_all(seed: int) -> None:
+    """Does nothing, as torch's does without CUDA."""
+
+
+def synchronize(device: object = None) -> None:
+    """Does nothing: NumPy computes synchronously."""
+
+
+def empty_cache() -> None:
+    """Does nothing: there is no cache."""

@@ -1,0 +1,1001 @@
+"""Tensor: an array with a history. Every op passes the one choke-point, ``apply``."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from . import autograd, dtypes, ops
+from ._state import state
+from .autograd import Node, Saved
+from .dtypes import CPU, Size, dtype
+from .errors import said
+from .formatting import tensor_repr
+from .indexing import split_index
+from .op import Op
+
+ndarray = np.ndarray
+
+
+class Event(NamedTuple):
+    """What the tape keeps of one op."""
+
+    op: Op
+    inputs: tuple[Any, ...]
+    static: dict[str, Any]
+    output: Tensor
+
+
+@np.errstate(all="ignore")  # nan and inf are values here, as in torch
+def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
+    """The choke-point: computes an op's value, and records it if the graph or a tape asks.
+
+    ``inputs`` are Tensors, and arrays or Python numbers for constants.
+    """
+    arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
+    kind = None
+    for i in op.participants if not op.law.variadic else range(len(arrays)):
+        a = arrays[i]
+        if type(a) is ndarray and a.dtype.kind == "f" and (kind is None or a.dtype is kind):
+            kind = a.dtype
+        elif type(a) is not float and type(a) is not int or kind is None:
+            inputs = agree(op, inputs, arrays)
+            arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
+            break
+    if "out" in static:
+        return into(op, inputs, dict(static))
+    if op.view:
+        arrays[0] = inputs[0]._canonical()
+    y = op.run(arrays, static)
+    result = Tensor.__new__(Tensor)
+    result._array = y if type(y) is ndarray else np.asarray(y)
+    if state.inference:
+        result._inference = True
+    if op.view and (y.base is not None or y is arrays[0]) and np.may_share_memory(y, arrays[0]):
+        result._share(inputs[0])
+    if state.grad_enabled and op.formulas:
+        record(op, inputs, arrays, static, result)
+    if state.tape is not None:
+        state.tape.append(Event(op, inputs, static, result))
+    return result
+
+
+def record(
+    op: Op, inputs: tuple[Any, ...], arrays: list[Any], static: dict[str, Any], result: Tensor
+) -> None:
+    """Gives ``result`` its node, if an input that ``op`` has a derivative for requires grad."""
+    edges: list[Any] = [None] * len(inputs)
+    wanted = []
+    for i in range(len(inputs)) if op.law.variadic else op.formulas:
+        x = inputs[i]
+        if isinstance(x, Tensor):
+            edge = x._node
+            if edge is None:
+                if not x._requires_grad:
+                    continue
+                edge = x
+            elif x._base is not None:
+                x._check_history()
+            edges[i] = edge
+            wanted.append(i)
+    if not wanted:
+        return
+    saved: dict[str, Any] = {}
+    for name, what, i in op.memory(tuple(wanted)):
+        if what == "input":
+            x = inputs[i]
+            if isinstance(x, Tensor):
+                if x._inference:
+                    raise cannot_save_inference()
+                saved[name] = Saved(arrays[i], x._counted(), i)
+            else:
+                saved[name] = Saved(arrays[i], None, i)
+        elif what == "output":
+            saved[name] = Saved(result._array, result._counted(), -1)
+        elif what == "shape":
+            saved[name] = np.shape(arrays[i])
+        elif what == "shapes":
+            saved[name] = [a.shape for a in arrays]
+        elif what == "dtype":
+            saved[name] = arrays[i].dtype
+        elif name in static:
+            saved[name] = static[name]
+    result._node = Node(op, tuple(edges), [np.shape(a) for a in arrays], saved)
+
+
+def cannot_save_inference() -> RuntimeError:
+    return RuntimeError(
+        "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+        "inference mode in computation tracked by autograd. To work around this, you can make a "
+        "clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+        "`torch.inference_mode()`."
+    )
+
+
+def agree(op: Op, inputs: tuple[Any, ...], arrays: list[Any]) -> tuple[Any, ...]:
+    """The inputs in the dtype that the op's rule gives them; a cast is an op of its own."""
+    for i, x in enumerate(inputs):
+        if not isinstance(x, Tensor | ndarray | float | int | np.generic):
+            raise TypeError(
+                f"{op.name}(): argument '{'input' if i == 0 else 'other'}' (position {i + 1}) must "
+                f"be Tensor, not {type(x).__name__}"
+            )
+    if op.types == "any":
+        return inputs
+    arrays = [a.item() if isinstance(a, np.generic) else a for a in arrays]
+    taking_part = [a for i, a in enumerate(arrays) if op.law.variadic or i in op.participants]
+    kind = dtypes.common(op, taking_part)
+    agreed = list(inputs)
+    for i, x in enumerate(inputs):
+        if not op.law.variadic and i not in op.participants:
+            continue
+        if isinstance(x, Tensor):
+            agreed[i] = x if x._array.dtype == kind else apply(ops.cast, (x,), {"dtype": kind})
+        else:
+            agreed[i] = np.asarray(arrays[i]).astype(kind)
+    return tuple(agreed)
+
+
+def into(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
+    """``out=``: the value is written to a given tensor, which may not be part of a graph."""
+    out: Tensor = static.pop("out")
+    if state.grad_enabled and any(x.requires_grad for x in (*inputs, out) if isinstance(x, Tensor)):
+        raise RuntimeError(
+            f"{op.name}(): functions with out=... arguments don't support automatic "
+            f"differentiation, but one of the arguments requires grad."
+        )
+    out._write(apply(op, inputs, static))
+    return out
+
+
+def new(array: Any) -> Tensor:
+    """A tensor that takes ``array`` as its memory."""
+    made = Tensor.__new__(Tensor)
+    made._array = array if type(array) is ndarray else np.asarray(array)
+    if state.inference:
+        made._inference = True
+    return made
+
+
+class Tensor:
+    """An n-dimensional array that remembers how it was computed.
+
+    Made by :func:`tensor`, :func:`zeros` and so on; ``Tensor(data)`` makes float32 as in torch.
+
+    >>> import tinygrad_cls as tg
+    >>> W = tg.tensor([[1.0, -2.0]], requires_grad=True)
+    >>> loss = (tg.tensor([[3.0, 4.0]]) @ W.T).relu().sum()
+    >>> loss.backward()
+    >>> W.grad
+    tensor([[0., 0.]])
+    """
+
+    # What most tensors never change stands here once; an instance holds only what differs.
+    _array: np.ndarray[Any, Any]
+    _node: Node | None = None
+    _requires_grad: bool = False
+    _grad: Tensor | None = None
+    _counter: list[int] | None = None
+    _base: Tensor | None = None  # whose memory this is; None: its own, in an order that is private
+    _base_node: Node | None = None
+    _foreign: bool = False  # memory of a NumPy array of the user's
+    _inference: bool = False
+    _hooks: dict[int, Callable[[Any], Any]] | None = None
+
+    __array_priority__ = 1000
+    __hash__ = object.__hash__
+
+    if TYPE_CHECKING:  # the methods that the table provides
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __new__(cls, *data: Any, **_: Any) -> Any:
+        return super().__new__(cls)
+
+    def __init__(self, *data: Any, device: Any = None) -> None:
+        if device is not None:
+            dtypes.on_cpu(device)
+        if not data:
+            array: Any = np.empty(0, np.float32)
+        elif len(data) == 1 and not isinstance(data[0], int):
+            array = np.array(data[0], np.float32)
+        else:
+            array = np.empty(data, np.float32)
+        self._array = array
+
+    # --- memory: what aliases a value sees it in C order --------------------------------------
+
+    def _canonical(self) -> np.ndarray[Any, Any]:
+        """The array, first laid out in C order if its layout is the engine's private choice."""
+        a = self._array
+        if self._base is None and not self._foreign:
+            flags = a.flags
+            if not (flags.c_contiguous and flags.writeable):
+                a = self._array = np.array(a, order="C")
+        return a
+
+    def _share(self, owner: Tensor) -> None:
+        """Marks this tensor as a view of ``owner``'s memory: one version counter for both."""
+        self._counter = owner._counted()
+        self._base = owner._base if owner._base is not None else owner
+        self._base_node = self._base._node
+
+    def _counted(self) -> list[int]:
+        """The version counter, made when it's first needed."""
+        counter = self._counter
+        if counter is None:
+            counter = self._counter = [0]
+        return counter
+
+    def _check_history(self) -> None:
+        if self._base is not None and self._base._node is not self._base_node:
+            raise RuntimeError(
+                f"a view of shape {tuple(self.shape)} is used after its base, of shape "
+                f"{tuple(self._base.shape)}, was modified by an inplace operation that the graph "
+                f"recorded: take the view again after the write"
+            )
+
+    def _write(self, value: Tensor) -> None:
+        """Overwrites the memory with ``value`` and counts the write."""
+        if self._inference and not state.inference:
+            raise RuntimeError(
+                "Inplace update to inference tensor outside InferenceMode is not allowed."
+                "You can make a clone to get a normal tensor before doing inplace update."
+            )
+        a, y = self._canonical(), value._array
+        if y.shape != a.shape:
+            if np.broadcast_shapes(y.shape, a.shape) != a.shape:
+                raise RuntimeError(
+                    f"output with shape {list(a.shape)} doesn't match the broadcast shape "
+                    f"{list(y.shape)}"
+                )
+        if "bif".index(y.dtype.kind.replace("u", "i")) > "bif".index(
+            a.dtype.kind.replace("u", "i")
+        ):
+            raise RuntimeError(
+                f"result type {dtypes.of(y.dtype).title} can't be cast to the desired output type "
+                f"{self.dtype.title}"
+            )
+        if not a.flags.writeable:
+            raise RuntimeError(
+                "unsupported operation: more than one element of the written-to tensor refers to a "
+                "single memory location. Please clone() the tensor before performing the operation."
+            )
+        np.copyto(a, y, casting="unsafe")
+        self._bump()
+
+    def _bump(self) -> None:
+        if self._counter is None:
+            self._counter = [0]
+        self._counter[0] += 1
+
+    def _check_in_place(self, takes_grad: bool) -> None:
+        """Refuses an in-place write that the graph could not follow."""
+        if not state.grad_enabled:
+            return
+        for x, what in ((self, "a leaf"), (self._base, "a view of a leaf")):
+            if x is not None and x._requires_grad and x._node is None:
+                raise RuntimeError(
+                    f"{what} Variable that requires grad is being used in an in-place operation. "
+                    f"Update parameters under no_grad(), or use an out-of-place operation."
+                )
+        if self._base is not None and (
+            takes_grad or self.requires_grad or self._base.requires_grad
+        ):
+            raise RuntimeError(
+                "an in-place operation on a view that requires grad is not supported by this "
+                "engine: write to the whole tensor, or build it with cat, stack or where"
+            )
+
+    def _in_place(self, function: Any, *args: Any, **kwargs: Any) -> Tensor:
+        """``self <- function(self, ...)``: the same op as out of place, in the same memory."""
+        takes_grad = any(isinstance(x, Tensor) and x.requires_grad for x in args)
+        self._check_in_place(takes_grad)
+        result = function(self, *args, **kwargs)
+        self._write(result)
+        node = result._node
+        if node is not None:
+            if "y" in node.saved:
+                node.saved["y"] = Saved(self._array, self._counted(), -1)
+            self._node = node
+        return self
+
+    # --- history ------------------------------------------------------------------------------
+
+    @property
+    def _edge(self) -> Any:
+        """Where this tensor's cotangent goes: its node, itself if it's a leaf, or None."""
+        return self._node or (self if self._requires_grad else None)
+
+    @staticmethod
+    def _lift(array: Any, edge: Any) -> Tensor:
+        """A tensor of ``array`` whose history is ``edge``."""
+        if isinstance(edge, Tensor):
+            return edge
+        lifted = new(array)
+        lifted._node = edge
+        return lifted
+
+    def _apply(self, op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
+        return apply(op, inputs, static)
+
+    def _seed(self, g: Any, lifted: bool) -> Any:
+        """The cotangent that a backward pass starts with, from what the user gave."""
+        if self._edge is None:
+            raise RuntimeError(
+                "element 0 of tensors does not require grad and does not have a grad_fn: no input "
+                "of its computation has requires_grad=True, or it ran under no_grad()"
+            )
+        if g is None:
+            if self._array.size != 1:
+                raise RuntimeError(
+                    f"grad can be implicitly created only for scalar outputs: this one has shape "
+                    f"{tuple(self.shape)}; reduce it with .sum() or .mean(), or pass gradient="
+                )
+            g = new(np.ones_like(self._array))
+        elif not isinstance(g, Tensor):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+        if g.shape != self.shape:
+            raise RuntimeError(
+                f"Mismatch in shape: grad_output[0] has a shape of {g.shape} and output[0] has a "
+                f"shape of {self.shape}."
+            )
+        g = g.to(self.dtype)
+        return g if lifted else g._array
+
+    def _hooked(self, g: Any) -> Any:
+        for hook in (*self._hooks.values(),) if self._hooks else ():
+            g = hook(g)
+        return g
+
+    def _gradient(self, g: Any) -> Tensor:
+        """The tensor that ``autograd.grad`` returns for this input."""
+        if self._node is None:
+            g = self._hooked(g)
+        return g if isinstance(g, Tensor) else new(np.array(g, order="C"))
+
+    def _accumulate(self, g: Any) -> None:
+        """Adds a cotangent to ``.grad``: in place, unless the sum has a history of its own."""
+        if self._node is None:
+            g = self._hooked(g)
+        graph = isinstance(g, Tensor) and g.requires_grad
+        if self._grad is None:
+            # A copy: the same array may be on its way to another leaf.
+            self._grad = g if graph else new(np.array(getattr(g, "_array", g), order="C"))
+        elif graph or self._grad.requires_grad:
+            self._grad = self._grad + g
+        else:
+            grad = self._grad
+            np.add(grad._array, getattr(g, "_array", g), out=grad._array)
+            grad._bump()
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward accumulated, or None."""
+        if self._grad is None and self._node is not None:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
+                ".grad attribute won't be populated during autograd.backward(). If you indeed want "
+                "the .grad field to be populated for a non-leaf Tensor, use .retain_grad() on the "
+                "non-leaf Tensor.",
+                stacklevel=2,
+            )
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(
+                    f"assigned grad expected to be a Tensor or None but got grad of type "
+                    f"{type(value).__name__}"
+                )
+            if value.shape != self.shape:
+                raise RuntimeError(
+                    f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of "
+                    f"size '{list(self.shape)}'. Please ensure that the gradient and the tensor "
+                    f"are the same size"
+                )
+            if value.dtype is not self.dtype:
+                raise RuntimeError(
+                    f"attempting to assign a gradient with dtype '{value.dtype.c_name}' to a "
+                    f"tensor with grad_dtype '{self.dtype.title}'. The gradient must match the "
+                    f"tensor's dtype."
+                )
+        self._grad = value
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The node that recorded this tensor's computation; None for a leaf."""
+        return self._node
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded op computed this tensor."""
+        return self._node is None
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are computed for this tensor."""
+        return self._node is not None or self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self._node is not None:
+            if value:
+                return
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a "
+                "computed variable in a subgraph that doesn't require differentiation use "
+                "var_no_grad = var.detach()."
+            )
+        if value and self._array.dtype.kind != "f":
+            raise RuntimeError(
+                f"only Tensors of floating point dtype can require gradients, not {self.dtype}"
+            )
+        if value and self._inference and not state.inference:
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not "
+                "allowed."
+            )
+        self._requires_grad = bool(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Sets ``requires_grad`` and returns the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Adds the gradient of this tensor to ``.grad`` of every leaf (or of ``inputs``)."""
+        autograd.backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def retain_grad(self) -> None:
+        """Lets backward keep this non-leaf's gradient in ``.grad``."""
+        if not self.requires_grad:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self._node is not None:
+            tensor = weakref.ref(self)  # the node must not keep its own output alive
+
+            def retain(g: Any) -> None:
+                kept = tensor()
+                if kept is not None:
+                    kept._accumulate(g)
+
+            self._node.retained = retain
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether ``retain_grad`` was called on this non-leaf."""
+        return self._node is not None and self._node.retained is not None
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Calls ``hook(gradient)`` when this tensor's gradient is known; what it returns, if
+        anything, takes the gradient's place."""
+        if not self.requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+
+        def wrapped(g: Any) -> Any:
+            seen = g if isinstance(g, Tensor) else new(g)
+            answer = hook(seen)
+            if answer is None:
+                return g
+            return answer if isinstance(g, Tensor) else answer._array
+
+        owner: Any = self._node or self
+        name = "hooks" if self._node is not None else "_hooks"
+        if getattr(owner, name) is None:
+            setattr(owner, name, {})
+        return RemovableHandle(getattr(owner, name), wrapped)
+
+    def detach(self) -> Tensor:
+        """The same memory without the history."""
+        result = new(self._canonical())
+        result._share(self)
+        return result
+
+    def detach_(self) -> Tensor:
+        """Forgets the history."""
+        self._node = None
+        self._requires_grad = False
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory without the history. A write through it is seen by backward's check of
+        saved values (torch misses it and computes a wrong gradient)."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        self._array = value._canonical()
+        self._base = value._base or value
+
+    @property
+    def _version(self) -> int:
+        if self._inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
+        return self._counter[0] if self._counter else 0
+
+    def is_inference(self) -> bool:
+        """Whether this tensor was made under inference_mode."""
+        return self._inference
+
+    # --- shape and type -----------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        """The sizes of the axes."""
+        return Size(self._array.shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._array.ndim
+
+    @property
+    def dtype(self) -> dtype:
+        """The element type."""
+        return dtypes.OF_NUMPY[self._array.dtype]
+
+    @property
+    def device(self) -> dtypes.device:
+        """Always the CPU."""
+        return CPU
+
+    is_cuda = False
+    is_sparse = False
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one axis."""
+        return self.shape if dim is None else self.shape[self._axis(dim)]
+
+    def _axis(self, dim: int) -> int:
+        return ops.axes(dim, self.ndim)[0]
+
+    def dim(self) -> int:
+        """The number of axes."""
+        return self._array.ndim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self._array.size
+
+    nelement = numel
+    ndimension = dim
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._array.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """The steps between neighbours along each axis, in elements."""
+        a = self._canonical()
+        steps = tuple(s // a.itemsize for s in a.strides)
+        return steps if dim is None else steps[self._axis(dim)]
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return self._canonical().ctypes.data
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in C order without gaps."""
+        return self._canonical().flags.c_contiguous
+
+    def contiguous(self) -> Tensor:
+        """Itself if contiguous, else a copy that is."""
+        return self if self.is_contiguous() else apply(ops.clone, (self,), {})
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a float."""
+        return self._array.dtype.kind == "f"
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802
+        """The axes in reverse order."""
+        if self.ndim not in (0, 1, 2):
+            warnings.warn(
+                "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is "
+                "deprecated and it will throw an error in a future release. Consider `x.mT` to "
+                "transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` "
+                "to reverse the dimensions of a tensor.",
+                stacklevel=2,
+            )
+        return apply(ops.permuted, (self,), {"dims": tuple(range(self.ndim))[::-1]})
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802
+        """The last two axes exchanged."""
+        return ops.mT(self)  # type: ignore[no-any-return]
+
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        """In another dtype, or "on" another device, of which there is one: the CPU.
+
+        ``to(dtype)``, ``to(device, dtype)``, ``to(other)``; itself where nothing changes.
+        """
+        kind = kwargs.pop("dtype", None)
+        device, force = kwargs.pop("device", None), kwargs.pop("copy", False)
+        for name in set(kwargs) - {"non_blocking", "memory_format"}:
+            raise TypeError(f"to() got an unexpected keyword argument '{name}'")
+        for arg in args:
+            if isinstance(arg, Tensor):
+                kind = arg.dtype
+            elif isinstance(arg, dtype) or (isinstance(arg, type) and arg in dtypes.OF_PYTHON):
+                kind = arg
+            elif isinstance(arg, str | dtypes.device):
+                device = arg
+            elif arg is not None and not isinstance(arg, bool):
+                raise TypeError(f"to(): {arg!r} is neither a dtype, a device nor a tensor")
+        if device is not None:
+            dtypes.on_cpu(device)
+        if kind is None or dtypes.of(kind) is self.dtype:
+            return self.clone() if force else self  # type: ignore[no-any-return]
+        return apply(ops.cast, (self,), {"dtype": dtypes.of(kind).numpy})
+
+    def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
+        """The type's legacy name, or the tensor in another dtype: ``t.type(torch.LongTensor)``."""
+        if dtype is None:
+            return f"torch.{self.dtype.title}Tensor"
+        if isinstance(dtype, str):
+            named = {f"torch.{d.title}Tensor": d for d in dtypes.DTYPES}
+            if dtype not in named:
+                raise ValueError(f"invalid type: '{dtype}'; the types are {', '.join(named)}")
+            dtype = named[dtype]
+        return self.to(getattr(dtype, "legacy_dtype", dtype))
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """In the dtype of ``other``."""
+        return self.to(other.dtype)
+
+    def cpu(self) -> Tensor:
+        """Itself."""
+        return self
+
+    def cuda(self, device: Any = None) -> Tensor:
+        """Refused: there is no GPU here."""
+        return self.to(dtypes.device("cuda"))
+
+    def view_as(self, other: Tensor) -> Tensor:
+        """``view`` with the shape of ``other``."""
+        return self.view(other.shape)  # type: ignore[no-any-return]
+
+    def reshape_as(self, other: Tensor) -> Tensor:
+        """``reshape`` with the shape of ``other``."""
+        return self.reshape(other.shape)  # type: ignore[no-any-return]
+
+    def expand_as(self, other: Tensor) -> Tensor:
+        """``expand`` to the shape of ``other``."""
+        return self.expand(other.shape)  # type: ignore[no-any-return]
+
+    def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
+        """The slices along ``dim``."""
+        axis = (slice(None),) * self._axis(dim)
+        return tuple(self[(*axis, i)] for i in range(self.size(dim)))
+
+    # --- to Python and NumPy ------------------------------------------------------------------
+
+    def item(self) -> Any:
+        """The only element as a Python number."""
+        if self._array.size != 1:
+            raise RuntimeError(
+                f"a Tensor with {self._array.size} elements cannot be converted to Scalar: its "
+                f"shape is {tuple(self.shape)}; use .tolist(), or reduce it first"
+            )
+        return self._array.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self._array.tolist()
+
+    def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
+        """The memory as a NumPy array; refused where a write would escape autograd."""
+        if self.requires_grad and not force:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. "
+                "Use tensor.detach().numpy() instead."
+            )
+        a = self._canonical()
+        self._counted()
+        return a
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        a = self.numpy()
+        if dtype is not None and np.dtype(dtype) != a.dtype:
+            if copy is False:
+                raise ValueError(f"Unable to avoid copy while converting {self.dtype} to {dtype}")
+            return a.astype(dtype)
+        return a.copy() if copy else a
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        """What a NumPy function returns for a tensor: a tensor (of uint8 for truth values)."""
+        a = np.asarray(array)
+        return new(a.astype(np.uint8) if a.dtype == np.bool_ else a)
+
+    def __repr__(self) -> str:
+        return self._text("tensor(")
+
+    def _text(self, prefix: str) -> str:
+        return tensor_repr(
+            self._array,
+            default_float=dtypes.Default.dtype.numpy,
+            requires_grad=self._requires_grad,
+            grad_fn=None if self._node is None else self._node.name(),
+            prefix=prefix,
+        )
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self.ndim == 0 else object.__format__(self, spec)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self._array)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))
+
+    def __contains__(self, element: Any) -> bool:
+        if isinstance(element, Tensor | int | float):
+            return bool((self == element).any())
+        raise RuntimeError(
+            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
+            f"{type(element)}."
+        )
+
+    def __bool__(self) -> bool:
+        if self._array.size == 1:
+            return bool(self._array.item())
+        many = "more than one value" if self._array.size else "no values"
+        raise RuntimeError(
+            f"Boolean value of Tensor with {many} is ambiguous: its shape is "
+            f"{tuple(self.shape)}; use .any() or .all()"
+        )
+
+    def _scalar(self) -> Any:
+        if self.requires_grad:
+            warnings.warn(
+                "Converting a tensor with requires_grad=True to a scalar may lead to unexpected "
+                "behavior.\nConsider using tensor.detach() first.",
+                stacklevel=3,
+            )
+        if self._array.size != 1:
+            raise ValueError(
+                f"only one element tensors can be converted to Python scalars: this one has shape "
+                f"{tuple(self.shape)}"
+            )
+        return self._array.item()
+
+    def __float__(self) -> float:
+        return float(self._scalar())
+
+    def __int__(self) -> int:
+        return int(self._scalar())
+
+    def __index__(self) -> int:
+        if self._array.size != 1 or self._array.dtype.kind == "f":
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self._array.item())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self._node is not None:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
+                "protocol at the moment. Use .detach() first."
+            )
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        twin._array = np.array(self._array, order="C")
+        twin._requires_grad = self._requires_grad
+        twin._grad = copy.deepcopy(self._grad, memo)
+        return twin
+
+    def __reduce__(self) -> Any:
+        return rebuilt, (type(self), np.ascontiguousarray(self._array), self.requires_grad)
+
+    # --- index --------------------------------------------------------------------------------
+
+    def __getitem__(self, index: Any) -> Tensor:
+        result = self
+        for part in split_index(index, self._array.ndim):
+            result = apply(ops.getitem, (result,), {"index": part})
+        return result
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        parts = split_index(index, self._array.ndim)
+        if not isinstance(value, Tensor):
+            if not isinstance(value, int | float | np.number | ndarray | list | tuple):
+                raise TypeError(f"can't assign a {type(value).__name__} to a {self.type()}")
+            value = new(np.asarray(value, self._array.dtype))
+        if len(parts) == 1:
+            where = parts[0]
+        else:  # the elements that the index picks, by their place among all
+            where = np.arange(self._array.size).reshape(self._array.shape)
+            for part in parts:
+                where = where[part]
+            where = np.unravel_index(where, self._array.shape)
+        target = self._array[where] if where is not Ellipsis else self._array
+        fits = value._array.shape[: max(value.ndim - target.ndim, 0)].count(1)
+        if value.ndim > target.ndim and fits == value.ndim - target.ndim:
+            value = value.reshape(value.shape[value.ndim - target.ndim :])
+        if value.ndim <= target.ndim:
+            np_target = (1,) * (target.ndim - value.ndim) + tuple(value.shape)
+            bad = [d for d, n in enumerate(np_target) if n not in (1, target.shape[d])]
+        else:
+            bad = [0]
+        if bad:
+            d = bad[-1]
+            raise said(
+                RuntimeError,
+                f"The expanded size of the tensor ({target.shape[d] if target.ndim else 1}) must "
+                f"match the existing size ({tuple(value.shape)[d - target.ndim]}) at non-singleton "
+                f"dimension {d}.  Target sizes: {list(target.shape)}.  "
+                f"Tensor sizes: {list(value.shape)}",
+            )
+        if state.grad_enabled and (self.requires_grad or value.requires_grad or self._base):
+            self._in_place(ops.replaced, value.to(self.dtype), index=where)
+        else:
+            self._check_in_place(False)
+            if self._inference and not state.inference:
+                self._write(self)  # raises
+            self._canonical()[where] = value._array
+            self._bump()
+
+    # --- in place -----------------------------------------------------------------------------
+
+    def zero_(self) -> Tensor:
+        """Sets every element to 0."""
+        return self.fill_(0)
+
+    def fill_(self, value: Any) -> Tensor:
+        """Sets every element to ``value``."""
+        return self._in_place(lambda x: ops.masked_fill(x, True, value))
+
+    def copy_(self, source: Tensor, non_blocking: bool = False) -> Tensor:
+        """Sets every element from ``source``, broadcast and cast."""
+        return self._in_place(
+            lambda x, s: ops.where(True, s.to(x.dtype).expand(x.shape), 0), source
+        )
+
+
+class RemovableHandle:
+    """Takes a hook out again: ``handle.remove()``."""
+
+    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
+        self._hooks = hooks
+        self._hook = hook
+        hooks[id(self)] = hook
+
+    def remove(self) -> None:
+        """Takes the hook out; a second call does nothing."""
+        self._hooks.pop(id(self), None)
+
+
+def rebuilt(kind: Any, array: Any, requires_grad: bool) -> Tensor:
+    """Unpickles a tensor: a leaf, with the memory of the pickle."""
+    made: Tensor = object.__new__(kind)
+    made._array = array
+    made._requires_grad = requires_grad
+    return made
+
+
+# --- the operators and the methods that the table provides -----------------------------------------
+
+
+def operand(x: Any) -> Any:
+    """A Tensor, a number or an array as an operand; NotImplemented for anything else."""
+    if isinstance(x, Tensor) or type(x) in (float, int, bool):
+        return x
+    if isinstance(x, np.generic):
+        return x.item()  # NumPy's scalars are numbers here, without a dtype of their own
+    return x if isinstance(x, ndarray) else NotImplemented
+
+
+def operator(op: Op) -> Callable[[Tensor, Any], Any]:
+    def forward(self: Tensor, other: Any) -> Any:
+        other = operand(other)
+        return NotImplemented if other is NotImplemented else apply(op, (self, other), op.static)
+
+    return forward
+
+
+def reflected(op: Op) -> Callable[[Tensor, Any], Any]:
+    def backward(self: Tensor, other: Any) -> Any:
+        if isinstance(other, ndarray):  # torch's answer; a tensor on the left takes an array
+            return NotImplemented
+        other = operand(other)
+        if other is NotImplemented:
+            return NotImplemented
+        if op is ops.pow:  # its derivative takes the logarithm of the base
+            other = np.asarray(other, dtypes.result_type([self._array, other]))
+        return apply(op, (other, self), op.static)
+
+    return backward
+
+
+BINARY = {
+    "add": ops.add,
+    "sub": ops.sub,
+    "mul": ops.mul,
+    "truediv": ops.div,
+    "floordiv": ops.floor_divide,
+    "mod": ops.remainder,
+    "pow": ops.pow,
+    "and": ops.bitwise_and,
+    "or": ops.bitwise_or,
+    "xor": ops.bitwise_xor,
+}
+COMPARISONS = {
+    "eq": ops.eq, "ne": ops.ne, "lt": ops.lt, "le": ops.le, "gt": ops.gt, "ge": ops.ge
+}  # fmt: skip
+
+
+def method(entry: Any) -> Callable[..., Any]:
+    def call(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return entry(self, *args, **kwargs)
+
+    call.__name__, call.__doc__ = entry.name, entry.__doc__
+    return call
+
+
+def in_place(entry: Any) -> Callable[..., Any]:
+    def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return self._in_place(entry, *args, **kwargs)
+
+    call.__name__, call.__doc__ = f"{entry.name}_", f"In place: {entry.__doc__}"
+    return call
+
+
+def conversion(kind: dtype) -> Callable[[Tensor], Tensor]:
+    def call(self: Tensor) -> Tensor:
+        return self.to(kind)
+
+    call.__doc__ = f"In {kind.name}; itself if it is already."
+    return call
+
+
+def install(cls: Any) -> None:
+    """Gives ``cls`` the operators, and every entry of the table as a method."""
+    for name, entry in ops.TABLE.items():
+        if name in ops.HELPERS or name in ops.FUNCTIONS:
+            continue
+        if name not in vars(cls):
+            setattr(cls, name, method(entry))
+        elementwise = isinstance(entry, Op) and entry.law.text in (ops.EACH, ops.PAIR)
+        if (elementwise or name in ("clamp", "masked_fill")) and f"{name}_" not in vars(cls):
+            setattr(cls, f"{name}_", in_place(entry))
+    for name, entry in BINARY.items():
+        setattr(cls, f"__{name}__", operator(entry))
+        setattr(cls, f"__r{name}__", reflected(entry))
+        setattr(cls, f"__i{name}__", in_place(entry))
+    for name, entry in COMPARISONS.items():
+        setattr(cls, f"__{name}__", operator(entry))
+    for name, kind in {
+        "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16,
+        "long": dtypes.int64, "int": dtypes.int32, "short": dtypes.int16, "bool": dtypes.bool_,
+    }.items():  # fmt: skip
+        setattr(cls, name, conversion(kind))
+    cls.__matmul__ = method(ops.matmul)
+    cls.__neg__ = method(ops.neg)
+    cls.__abs__ = method(ops.abs)
+    cls.__invert__ = method(ops.bitwise_not)
+    cls.__pos__ = lambda self: self
+    cls.absolute, cls.clip, cls.divide, cls.multiply, cls.subtract = (
+        cls.abs, cls.clamp, cls.div, cls.mul, cls.sub
+    )  # fmt: skip
+
+
+install(Tensor)
