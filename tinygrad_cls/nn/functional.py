@@ -1,0 +1,144 @@
+"""The layers and losses as functions."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from .. import ops
+from ..dtypes import Size
+from ..ops import linear, logsigmoid, one_hot, relu, sigmoid, softplus, tanh
+from ..tensor import Tensor
+
+__all__ = [
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "one_hot",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "tanh",
+]
+
+REDUCTIONS = ("none", "mean", "sum")
+
+
+def implicit_dim(name: str, x: Tensor, dim: int | None) -> int:
+    """torch's guess for a softmax without ``dim``, with torch's warning."""
+    if dim is not None:
+        return dim
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
+        f"dim=X as an argument.",
+        stacklevel=4,
+    )
+    return 0 if x.ndim in (0, 1, 3) else 1
+
+
+def softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Any:
+    """e**x / sum e**x along ``dim``, in ``dtype`` if one is given."""
+    x = x if dtype is None else x.to(dtype)
+    return ops.softmax(x, implicit_dim("softmax", x, dim))
+
+
+def log_softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Any:
+    """log softmax(x) along ``dim``, in ``dtype`` if one is given."""
+    x = x if dtype is None else x.to(dtype)
+    return ops.log_softmax(x, implicit_dim("log_softmax", x, dim))
+
+
+def check_reduction(reduction: str) -> None:
+    if reduction not in REDUCTIONS:
+        raise ValueError(
+            f"{reduction} is not a valid value for reduction; the values are "
+            f"{', '.join(REDUCTIONS)}"
+        )
+
+
+def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, reduction: str = "mean") -> Any:
+    """-(t log p + (1 - t) log(1 - p)) at p = sigmoid(x), without computing p.
+
+    ``input`` holds logits x of any size, ``target`` t of the same shape and of floating point,
+    usually 0 or 1. Computed as (1 - t) x - log sigmoid x, gradient (sigmoid x - t) / N: torch's
+    formulas, so that both engines round alike.
+
+    >>> import tinygrad_cls as tg
+    >>> binary_cross_entropy_with_logits(tg.tensor([0.0, 1e4]), tg.tensor([1.0, 1.0]))
+    tensor(0.3466)
+    """
+    check_reduction(reduction)
+    if target.shape != input.shape:
+        raise ValueError(
+            f"Target size ({Size(target.shape)}) must be the same as input size "
+            f"({Size(input.shape)}); .squeeze() the logits, or .unsqueeze(1) the target"
+        )
+    if target.dtype.numpy.kind == "b":
+        ops.sub(target, target)  # raises torch's error for booleans
+    if target.dtype.numpy.kind != "f":
+        raise RuntimeError(
+            f"result type Float can't be cast to the desired output type {target.dtype.title}: the "
+            f"target must be of floating point; convert it with .float()"
+        )
+    return ops.binary_cross_entropy_with_logits(input, target, reduction=reduction)
+
+
+def cross_entropy(
+    input: Tensor, target: Tensor, ignore_index: int = -100, reduction: str = "mean"
+) -> Any:
+    """-log softmax(x)[t]: the negative log-likelihood of class t under logits x.
+
+    ``input`` is (N, C), (N, C, d1, ...) or (C,); ``target`` holds class indices, int64 or uint8,
+    of the shape without C. Rows whose target is ``ignore_index`` count for nothing; the mean is
+    over the others, and nan if there are none.
+
+    >>> import tinygrad_cls as tg
+    >>> cross_entropy(tg.tensor([[2.0, 0.0], [0.0, 1e4]]), tg.tensor([0, 1]))
+    tensor(0.0635)
+    """
+    check_reduction(reduction)
+    if input.ndim == 0:
+        raise RuntimeError("log_softmax of a 0-d input: cross_entropy needs an axis of classes")
+    if target.ndim == 0 and input.ndim == 1:
+        loss = cross_entropy(input.unsqueeze(0), target.unsqueeze(0), ignore_index, reduction)
+        return loss.squeeze(0) if reduction == "none" else loss
+    check_labels(input, target)
+    return ops.nll(
+        ops.log_softmax(input, 1), target, reduction=reduction, ignore_index=ignore_index
+    )
+
+
+def check_labels(input: Tensor, target: Tensor) -> None:
+    """torch's errors for targets that are no class indices for this input."""
+    shape = (*input.shape[:1], *input.shape[2:])
+    if input.ndim == 1:
+        raise RuntimeError(
+            f"size mismatch (got input: {list(input.shape)}, target: "
+            f"{list(target.shape)}): unbatched logits take a 0-d target"
+        )
+    if target.shape == input.shape:
+        raise RuntimeError(
+            f"Expected floating point type for target with class probabilities, got "
+            f"{target.dtype.title}"
+            if target.dtype.numpy.kind != "f"
+            else f"0D or 1D target tensor expected, multi-target not supported: the target has the "
+            f"input's shape {tuple(input.shape)}; give class indices of shape {shape}"
+        )
+    if target.ndim and target.shape[0] != input.shape[0]:
+        raise ValueError(
+            f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
+            f"({target.shape[0]})."
+        )
+    if tuple(target.shape) != shape:
+        raise RuntimeError(
+            f"0D or 1D target tensor expected, multi-target not supported: got shape "
+            f"{tuple(target.shape)} for an input of {tuple(input.shape)}; it must be {shape}"
+        )
+    if target.dtype.name not in ("int64", "uint8"):
+        raise RuntimeError(
+            f"expected target dtype to be Long or Byte, but got {target.dtype.title}; convert it "
+            f"with .long()"
+        )

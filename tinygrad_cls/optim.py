@@ -1,0 +1,103 @@
+"""Optimizers: what a gradient does to a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ._state import enable_grad
+from .nn.module import clear
+from .stream import fused_kernels
+from .tensor import Tensor
+
+
+class SGD:
+    """Stochastic gradient descent: p <- p - lr g for every parameter that has a gradient.
+
+    ``foreach`` and ``fused`` are accepted and change no number. The float32 update is rounded
+    once, as torch's kernels do where the CPU has a fused multiply-add.
+
+    >>> import tinygrad_cls as tg
+    >>> p = tg.tensor([1.0], requires_grad=True)
+    >>> optimizer = SGD([p], lr=0.1)
+    >>> (3 * p).sum().backward(); optimizer.step(); p
+    tensor([0.7000], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-3,
+        *,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+        differentiable: bool = False,
+    ) -> None:
+        if lr < 0.0:
+            raise ValueError(f"Invalid learning rate: {lr}")
+        if differentiable:
+            raise ValueError(
+                "differentiable=True is not supported: this engine's SGD writes in place; compute "
+                "p - lr * g with create_graph=True to differentiate through an update"
+            )
+        self.param_groups = [{"params": checked(params), "lr": lr}]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drops every parameter's gradient, or zeroes it."""
+        for group in self.param_groups:
+            clear(group["params"], set_to_none)
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Updates every parameter; ``closure`` recomputes the loss, which is returned."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        fused = fused_kernels()
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p._grad is not None:
+                    descend(p._array, p._grad._array, group["lr"], fused)
+                    p._bump()
+        return loss
+
+    def __repr__(self) -> str:
+        groups = "".join(
+            f"Parameter Group {i}\n    lr: {group['lr']}\n"
+            for i, group in enumerate(self.param_groups)
+        )
+        return f"SGD (\n{groups})"
+
+
+@np.errstate(all="ignore")
+def descend(p: Any, g: Any, lr: float, fused: bool) -> None:
+    """p <- p - lr g in place. ``fused``: in float64 and rounded to float32 once, which is what a
+    fused multiply-add gives; else product and difference are rounded each."""
+    lr = p.dtype.type(lr)
+    if fused and p.dtype == np.float32:
+        step = np.multiply(g, lr, dtype=np.float64)
+        np.subtract(p, step, out=p, casting="same_kind")
+    else:
+        p -= lr * g
+
+
+def checked(params: Iterable[Tensor]) -> list[Tensor]:
+    """The parameters as a list, refused where an update would go nowhere."""
+    if isinstance(params, Tensor):
+        raise TypeError(
+            "params argument given to the optimizer should be an iterable of Tensors or dicts, but "
+            "got torch.FloatTensor; put it into a list: [tensor]"
+        )
+    found = list(params)
+    if not found:
+        raise ValueError("optimizer got an empty parameter list")
+    for p in found:
+        if not isinstance(p, Tensor):
+            raise TypeError(
+                f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}"
+            )
+        if not p.is_leaf:
+            raise ValueError("can't optimize a non-leaf Tensor: make it a leaf with .detach()")
+    return found
