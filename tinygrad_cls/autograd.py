@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 
 from . import ops
-from ._state import enable_grad, no_grad, state, tick
+from ._state import state, tick
+from .errors import freed, stale
 from .op import Op
+
+Lift = Callable[[Any, Any], Any]
 
 
 class Saved:
@@ -28,34 +31,36 @@ class Saved:
         self.version = counter[0] if counter is not None else 0
         self.where = where  # which input of the node it is; -1 for the node's output
 
-    def read(self, node: Node) -> Any:
-        """The value, unless it was overwritten since."""
+    def read(self, node: Node, lift: Lift | None) -> Any:
+        """The value, unless it was overwritten since: an array, or a Tensor with its history."""
         if self.counter is not None and self.counter[0] != self.version:
-            source = node if self.where < 0 else node.edges[self.where]
-            made = f", which is output 0 of {source.name()}," if isinstance(source, Node) else ""
-            kind = {8: "Double", 4: "Float", 2: "Half"}[self.value.itemsize]
-            raise RuntimeError(
-                f"one of the variables needed for gradient computation has been modified by an "
-                f"inplace operation: [torch.{kind}Tensor {list(self.value.shape)}]{made} is at "
-                f"version {self.counter[0]}; expected version {self.version} instead. "
-                f"Hint: {node.name()} reads the value that it saved; use an out-of-place "
-                f"operation, or write before the op that saves."
-            )
-        return self.value
+            raise stale(self, node)
+        if lift is None or self.counter is None:
+            return self.value
+        return lift(self.value, node if self.where < 0 else node.edges[self.where])
 
 
 class Node:
     """One recorded op: what it was applied to, and what its derivatives need."""
 
-    __slots__ = ("__weakref__", "clock", "edges", "hooks", "op", "retained", "saved", "shapes")
+    __slots__ = (
+        "__weakref__", "clock", "edges", "hooks", "keeps_values", "op", "retained", "saved",
+        "shapes",
+    )  # fmt: skip
 
     def __init__(
-        self, op: Op, edges: tuple[Any, ...], shapes: list[Any], saved: dict[str, Any]
+        self,
+        op: Op,
+        edges: tuple[Any, ...],
+        shapes: list[Any],
+        saved: dict[str, Any],
+        keeps_values: bool,
     ) -> None:
         self.op = op
         self.edges = edges
         self.shapes = shapes
         self.saved: dict[str, Any] | None = saved
+        self.keeps_values = keeps_values
         self.clock = tick()
         self.hooks: dict[int, Callable[[Any], Any]] | None = None
         self.retained: Callable[[Any], None] | None = None
@@ -73,44 +78,30 @@ class Node:
         """torch's view of the graph: where the cotangents of the inputs go."""
         return tuple((edge, 0) for edge in self.edges)
 
-    def operand(self, value: Any, lift: Callable[[Any, Any], Any] | None) -> Any:
-        """What a formula gets for a saved value: an array, or a Tensor that knows its history."""
-        if not isinstance(value, Saved):
-            return value
-        array = value.read(self)
-        if lift is None or not isinstance(array, np.ndarray):
-            return array
-        return lift(array, self if value.where < 0 else self.edges[value.where])
-
-    def pull(
-        self, g: Any, useful: set[Any] | None, lift: Callable[[Any, Any], Any] | None
-    ) -> Iterable[tuple[Any, Any]]:
+    def pull(self, g: Any, useful: set[Any] | None, lift: Lift | None) -> list[tuple[Any, Any]]:
         """The cotangents of the inputs from the output's, each with the edge it goes to."""
-        if self.saved is None:
-            raise RuntimeError(
-                "Trying to backward through the graph a second time (or directly access saved "
-                "tensors after they have already been freed). Saved intermediate values of the "
-                "graph are freed when you call .backward() or autograd.grad(). Specify "
-                "retain_graph=True if you need to backward through the graph a second time or if "
-                f"you need to access saved tensors after calling backward. ({self.name()} is the "
-                "first node whose values are gone; a fresh forward pass makes a fresh graph.)"
-            )
+        saved = self.saved
+        if saved is None:
+            raise freed(self)
+        pulled = []
+        op = self.op
         for i, edge in enumerate(self.edges):
             if edge is None or (useful is not None and edge not in useful):
                 continue
-            formula, names = self.op.formula(i), self.saved
-            values = [
-                i if name == "i" and self.op.law.variadic else self.operand(names[name], lift)
-                for name in formula.needs
-            ]
-            gx = formula(g, values)
+            formula = op.formulas[i] if not op.law.variadic else op.formulas[0]
+            values = []
+            for name in formula.needs:
+                value = saved[name] if name in saved else i  # only "which input" isn't saved
+                values.append(value.read(self, lift) if type(value) is Saved else value)
+            gx = formula.function(g, *values)
             if gx.shape != self.shapes[i]:
                 gx = ops.sum_to(gx, self.shapes[i])
-            yield edge, gx
+            pulled.append((edge, gx))
+        return pulled
 
     def release(self) -> None:
         """Frees the saved values; a node that saved none can go backward again, as in torch."""
-        if self.saved and any(isinstance(value, Saved) for value in self.saved.values()):
+        if self.keeps_values:
             self.saved = None
 
 
@@ -119,7 +110,7 @@ def chain_rule(
     *,
     targets: Sequence[Any] | None = None,
     keep: bool = False,
-    lift: Callable[[Any, Any], Any] | None = None,
+    lift: Lift | None = None,
 ) -> dict[Any, Any]:
     """The cotangents of the leaves (or of the ``targets``) from those of the roots, ``seeds``.
 
@@ -133,30 +124,29 @@ def chain_rule(
     useful = leading_to(wanted, [edge for edge, _ in seeds]) if targets is not None else None
     found: dict[Any, Any] = {}
 
-    def send(edge: Any, g: Any) -> None:
-        if edge in cotangents:
-            cotangents[edge] = cotangents[edge] + g
-        else:
-            cotangents[edge] = g
-            if isinstance(edge, Node):
-                heappush(queue, (-edge.clock, edge))
-
-    for edge, g in seeds:
-        send(edge, g)
-    while queue:
+    arriving = seeds
+    while True:
+        for edge, g in arriving:
+            if edge in cotangents:
+                cotangents[edge] = cotangents[edge] + g
+            else:
+                cotangents[edge] = g
+                if type(edge) is Node:
+                    heappush(queue, (-edge.clock, edge))
+        if not queue:
+            return cotangents | found
         node = heappop(queue)[1]
         g = cotangents.pop(node)
-        for hook in (*node.hooks.values(),) if node.hooks else ():
-            g = hook(g)
+        if node.hooks:
+            for hook in (*node.hooks.values(),):
+                g = hook(g)
         if node.retained is not None:
             node.retained(g)
-        if node in wanted:
+        if wanted and node in wanted:
             found[node] = g
-        for edge, gx in node.pull(g, useful, lift):
-            send(edge, gx)
+        arriving = node.pull(g, useful, lift)
         if not keep:
             node.release()
-    return cotangents | found
 
 
 def leading_to(targets: set[Any], roots: Iterable[Any]) -> set[Any]:
@@ -181,7 +171,7 @@ def run(
     targets: Sequence[Any] | None,
     retain_graph: bool | None,
     create_graph: bool,
-) -> tuple[Sequence[Any], dict[Any, Any]]:
+) -> dict[Any, Any]:
     """Seeds the chain rule from tensors, in the reading that is called for: arrays, unless the
     result needs a graph of its own or a tape is running."""
     outputs = outputs if isinstance(outputs, tuple | list) else (outputs,)
@@ -193,8 +183,12 @@ def run(
     lift = outputs[0]._lift if create_graph or state.tape is not None else None
     seeds = [(y._edge, y._seed(g, lift is not None)) for y, g in zip(outputs, given, strict=True)]
     keep = create_graph if retain_graph is None else retain_graph
-    with enable_grad() if create_graph else no_grad(), np.errstate(all="ignore"):
-        return outputs, chain_rule(seeds, targets=targets, keep=keep, lift=lift)
+    found, state.grad_enabled = state.grad_enabled, create_graph
+    try:
+        with np.errstate(all="ignore"):
+            return chain_rule(seeds, targets=targets, keep=keep, lift=lift)
+    finally:
+        state.grad_enabled = found
 
 
 def backward(
@@ -219,7 +213,7 @@ def backward(
         if not inputs:
             raise RuntimeError("'inputs' argument to backward() cannot be empty.")
         targets = [required_edge(x) for x in inputs]
-    _, found = run(tensors, grad_tensors, targets, retain_graph, create_graph)
+    found = run(tensors, grad_tensors, targets, retain_graph, create_graph)
     if inputs is None:
         for leaf, g in found.items():
             leaf._accumulate(g)
@@ -260,7 +254,7 @@ def grad(
     """
     inputs = inputs if isinstance(inputs, tuple | list) else (inputs,)
     targets = [required_edge(x) for x in inputs]
-    _, found = run(outputs, grad_outputs, targets, retain_graph, create_graph)
+    found = run(outputs, grad_outputs, targets, retain_graph, create_graph)
     results = []
     for i, (x, edge) in enumerate(zip(inputs, targets, strict=True)):
         if edge in found:

@@ -27,6 +27,8 @@ def axes(dim: Any, ndim: int) -> tuple[int, ...]:
     >>> axes(-1, 3), axes(None, 2), axes((0, -1), 3)
     ((2,), (0, 1), (0, 2))
     """
+    if type(dim) is int and -ndim <= dim < ndim:
+        return (dim % ndim,)
     if dim is None:
         return tuple(range(ndim))
     if isinstance(dim, tuple | list):
@@ -73,9 +75,6 @@ def aliased(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
 
 def bind(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The slow way to bind arguments: names, aliases, defaults, and texts for what is wrong."""
-    if op.law.variadic:
-        static = op.static | kwargs
-        return args, static
     names = (*op.inputs, *op.static)
     if len(args) > len(names):
         raise TypeError(
@@ -153,4 +152,29 @@ def cannot_multiply(a: tuple[int, ...], b: tuple[int, ...]) -> Exception:
         RuntimeError,
         f"Expected size for first two dimensions of batch2 tensor to be: "
         f"[{b[0] if len(b) > 2 else a[0]}, {a[-1]}] but got: [{b[0]}, {b[-2]}]. {fix}",
+    )
+
+
+def stale(saved: Any, node: Any) -> Exception:
+    """A value that backward reads was overwritten after it was saved."""
+    source = node if saved.where < 0 else node.edges[saved.where]
+    made = f", which is output 0 of {source.name()}," if hasattr(source, "clock") else ""
+    kind = {8: "Double", 4: "Float", 2: "Half"}[saved.value.itemsize]
+    return RuntimeError(
+        f"one of the variables needed for gradient computation has been modified by an inplace "
+        f"operation: [torch.{kind}Tensor {list(saved.value.shape)}]{made} is at version "
+        f"{saved.counter[0]}; expected version {saved.version} instead. Hint: {node.name()} reads "
+        f"the value that it saved; use an out-of-place operation, or write before the op that saves."
+    )
+
+
+def freed(node: Any) -> Exception:
+    """A second backward through values that the first one freed."""
+    return RuntimeError(
+        "Trying to backward through the graph a second time (or directly access saved tensors "
+        "after they have already been freed). Saved intermediate values of the graph are freed "
+        "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to "
+        "backward through the graph a second time or if you need to access saved tensors after "
+        f"calling backward. ({node.name()} is the first node whose values are gone; a fresh "
+        "forward pass makes a fresh graph.)"
     )

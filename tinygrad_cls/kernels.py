@@ -97,14 +97,22 @@ def where(mask: Array, a: Array, b: Array, out: Array | None = None) -> Array:
 
 
 def masked_fill(x: Array, mask: Array, value: Array, out: Array | None = None) -> Array:
-    if np.asarray(mask).dtype != np.bool_:
+    x, mask = np.asarray(x), np.asarray(mask)
+    if mask.dtype != np.bool_:
         raise said(
             RuntimeError,
-            f"masked_fill_ only supports boolean masks, but got mask with dtype "
-            f"{np.asarray(mask).dtype}",
+            f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}",
         )
-    y = np.where(mask, value, x)
+    if type(value) is int and value == 0 and mask.shape == x.shape and x.dtype.kind == "f":
+        # A product with the truth value, of the bits: twice as fast as np.where, and unlike a
+        # product of floats it makes no nan of an infinite or nan x.
+        y = (x.view(WORDS[x.itemsize]) * ~mask).view(x.dtype)
+    else:
+        y = np.where(mask, value, x)
     return y if out is None else store(out, y)
+
+
+WORDS = {2: np.int16, 4: np.int32, 8: np.int64}
 
 
 def store(out: Array, y: Array) -> Array:
@@ -295,7 +303,9 @@ def mm(a: Array, b: Array, out: Array | None = None) -> Array:
     if a.shape[-1] != b.shape[-2]:
         raise cannot_multiply(a.shape, b.shape)
     if a.ndim == b.ndim == 2 and feature_major(out, a.shape[0], b.shape[1]):
-        return np.matmul(b.T, a.T, out=None if out is None else out.T).T
+        # An outer product is four times as fast as a broadcast one, and rounds the same.
+        product = np.multiply if a.shape[1] == 1 else np.matmul
+        return product(b.T, a.T, out=None if out is None else out.T).T
     return np.matmul(a, b, out=out)
 
 
@@ -331,7 +341,7 @@ def cast(x: Array, dtype: np.dtype[Any], out: Array | None = None) -> Array:
 
 
 def reshaped(x: Array, shape: tuple[int, ...], copy: bool = True) -> Array:
-    y = np.reshape(x, shape)
+    y = x.reshape(shape)
     if not copy and x.size and not np.may_share_memory(x, y):
         raise said(
             RuntimeError,

@@ -17,67 +17,7 @@ from typing import Any
 import numpy as np
 
 from . import errors
-
-Shape = tuple[int, ...]
-
-
-class Law:
-    """A shape law in gufunc notation: ``(n,i),(o,i),(o)->(n,o)``.
-
-    ``...`` stands for any axes, broadcast among the inputs; ``(...)*`` for any number of inputs.
-    In the output, ``-dim`` takes the axes ``dim`` out (or keeps them as 1, with ``keepdim``), a
-    static argument's name is its value, and ``?`` leaves the shape to the op's doc.
-
-    >>> Law("(n,i),(o,i),(o)->(n,o)").output([(800, 2), (10, 2), (10,)])
-    (800, 10)
-    """
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        left, right = text.split("->")
-        self.variadic = left.endswith("*")
-        self.inputs = [part.split(",") for part in left.strip("()*").split("),(")]
-        self.result = right.strip("()").split(",")
-
-    def bind(self, shapes: Sequence[Shape], names: Sequence[str]) -> dict[str, Any]:
-        """The size of every named axis, and of ``...``; ValueError names the axis that differs."""
-        sizes: dict[str, tuple[int, str]] = {}
-        rest: Shape = ()
-        for axes, shape, name in zip(self.inputs, shapes, names, strict=False):
-            named = [axis for axis in axes if axis != "..."]
-            if len(shape) < len(named) or (len(shape) > len(named) and "..." not in axes):
-                raise ValueError(f"{name} has shape {shape}, the law asks for ({','.join(axes)})")
-            free = len(shape) - len(named)
-            for axis, size in zip(named, shape[free:], strict=True):
-                known, where = sizes.setdefault(axis, (size, name))
-                if known != size:
-                    raise ValueError(f"axis {axis} is {known} in {where} and {size} in {name}")
-            try:
-                rest = np.broadcast_shapes(rest, shape[:free])
-            except ValueError:
-                raise ValueError(
-                    f"axes {shape[:free]} of {name} do not broadcast with {rest}"
-                ) from None
-        return {axis: size for axis, (size, _) in sizes.items()} | {"...": rest}
-
-    def output(self, shapes: Sequence[Shape], static: dict[str, Any] | None = None) -> Shape | None:
-        """The shape that the law promises, or None where it leaves it open (``?``)."""
-        static = static or {}
-        bound = self.bind(shapes, [f"input {i}" for i in range(len(shapes))])
-        shape: Shape = ()
-        for axis in self.result:
-            if axis == "?":
-                return None
-            if axis == "-dim":
-                gone = errors.axes(static.get("dim"), len(shape))
-                keep = static.get("keepdim", False)
-                shape = tuple(
-                    1 if i in gone else n for i, n in enumerate(shape) if keep or i not in gone
-                )
-            elif axis:
-                size = bound[axis] if axis in bound else static[axis]
-                shape += (size,) if isinstance(size, int) else tuple(size)
-        return shape
+from .law import Law
 
 
 class Formula:
@@ -86,9 +26,6 @@ class Formula:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         self.needs = tuple(inspect.signature(function).parameters)[1:]
-
-    def __call__(self, g: Any, values: Sequence[Any]) -> Any:
-        return self.function(g, *values)
 
 
 class Op:
@@ -125,8 +62,9 @@ class Op:
         self.formulas = {
             self.inputs.index(name[2:]): Formula(formula) for name, formula in formulas.items()
         }
+        self.arity = -1 if self.law.variadic else len(self.inputs)
         self.participants = tuple(self.formulas) or tuple(range(count))
-        self._memory: dict[tuple[int, ...], tuple[tuple[str, str, int], ...]] = {}
+        self._memory: dict[tuple[int, ...], tuple[list[tuple[str, str, int]], bool]] = {}
 
     def __repr__(self) -> str:
         return f"<op {self.name} {self.law.text}>"
@@ -135,19 +73,23 @@ class Op:
         return self.name  # found again as a global of the module that defined it
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        inputs, static = self.bind(args, kwargs)
-        for x in inputs:
+        static = self.static
+        if kwargs or len(args) != self.arity:
+            args, static = self.bind(args, kwargs)
+        for x in args:
             if type(x) is not np.ndarray and hasattr(x, "_apply"):
-                return x._apply(self, inputs, static)
-        if not isinstance(inputs[0], np.ndarray | np.generic):
-            errors.not_a_tensor(self.name, inputs[0])
-        return self.run(inputs, static)
+                return x._apply(self, args, static)
+        if type(args[0]) is not np.ndarray and not isinstance(args[0], np.generic):
+            errors.not_a_tensor(self.name, args[0])
+        return self.run(args, static)
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The inputs, and the static arguments by name with their defaults filled in."""
-        count = len(args) if self.law.variadic else len(self.inputs)
-        if len(args) == count and not kwargs:
-            return args, self.static
+        n = self.arity
+        if not kwargs and n < len(args) <= n + len(self.static):
+            return args[:n], {**self.static, **dict(zip(self.static, args[n:], strict=False))}
+        if self.static.keys() >= kwargs.keys() and (len(args) == n or self.law.variadic):
+            return args, {**self.static, **kwargs}
         return errors.bind(self, args, kwargs)
 
     def run(self, inputs: Sequence[Any], static: dict[str, Any]) -> Any:
@@ -161,8 +103,9 @@ class Op:
         """The derivative with respect to input ``i``."""
         return self.formulas[0 if self.law.variadic else i]
 
-    def memory(self, wanted: tuple[int, ...]) -> tuple[tuple[str, str, int], ...]:
-        """What backward to the ``wanted`` inputs needs: triples (name, kind, input position)."""
+    def memory(self, wanted: tuple[int, ...]) -> tuple[list[tuple[str, str, int]], bool]:
+        """What backward to the ``wanted`` inputs needs: triples (name, kind, input position),
+        and whether a value is among them."""
         if wanted not in self._memory:
             needs: dict[str, tuple[str, str, int]] = {}
             for i in wanted:
@@ -176,7 +119,8 @@ class Op:
                         needs[name] = (name, what, self.inputs.index(base))
                     else:
                         needs[name] = (name, "static", -1)
-            self._memory[wanted] = tuple(needs.values())
+            values = any(kind in ("input", "output") for _, kind, _ in needs.values())
+            self._memory[wanted] = list(needs.values()), values
         return self._memory[wanted]
 
 

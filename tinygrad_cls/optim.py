@@ -55,12 +55,15 @@ class SGD:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        fused = fused_kernels()
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p._grad is not None:
-                    descend(p._array, p._grad._array, group["lr"], fused)
-                    p._bump()
+        with np.errstate(all="ignore"):
+            for group in self.param_groups:
+                lr = group["lr"]
+                lr32 = np.float32(lr)
+                for p in group["params"]:
+                    if p._grad is not None:
+                        single = p._array.dtype == np.float32
+                        descend(p._array, p._grad._array, lr32 if single else lr)
+                        p._bump()
         return loss
 
     def __repr__(self) -> str:
@@ -71,14 +74,12 @@ class SGD:
         return f"SGD (\n{groups})"
 
 
-@np.errstate(all="ignore")
-def descend(p: Any, g: Any, lr: float, fused: bool) -> None:
-    """p <- p - lr g in place. ``fused``: in float64 and rounded to float32 once, which is what a
-    fused multiply-add gives; else product and difference are rounded each."""
-    lr = p.dtype.type(lr)
-    if fused and p.dtype == np.float32:
-        step = np.multiply(g, lr, dtype=np.float64)
-        np.subtract(p, step, out=p, casting="same_kind")
+def descend(p: Any, g: Any, lr: Any) -> None:
+    """p <- p - lr g in place. float32 is computed in float64 and rounded once, which is what a
+    fused multiply-add gives, where torch's kernels have one; else product and difference are
+    rounded each."""
+    if type(lr) is np.float32 and fused_kernels():
+        p[...] = p.astype(np.float64) - g.astype(np.float64) * float(lr)
     else:
         p -= lr * g
 

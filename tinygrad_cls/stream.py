@@ -261,12 +261,11 @@ class Stream:
             raise RuntimeError(
                 f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
             )
-        if low < -(2**63) or high > 2**63:
-            raise ValueError(f"Overflow when unpacking long long: [{low}, {high}) is beyond int64")
         span = high - low
+        if low < -(2**63) or high > 2**63 or span == 2**64:
+            raise ValueError(f"Overflow when unpacking long long: [{low}, {high}) is beyond int64")
         words = self.words(n) if span < 2**28 else self._words64(n)
-        words = words if span == 2**64 else words % np.uint64(span)
-        return (words + np.uint64(low % 2**64)).view(np.int64).reshape(shape)
+        return (words % np.uint64(span) + np.uint64(low % 2**64)).view(np.int64).reshape(shape)
 
     def permutation(self, n: int) -> NDArray[np.int64]:
         """0 .. n-1 shuffled (Fisher & Yates): ``torch.randperm``.
@@ -385,7 +384,8 @@ def fma(x: ArrayLike, y: ArrayLike, z: ArrayLike) -> Reals:
     p2 = a2 * b2 - (((p - a1 * b1) - a2 * b1) - a1 * b2)  # Dekker: a b = p + p2
     s, s2 = _two_sum(c, p2)
     t, t2 = _two_sum(p, s)
-    return np.where(np.isfinite(t), t + _sum_to_odd(t2, s2), p + c)
+    r = t + _sum_to_odd(t2, s2)
+    return np.where(np.isfinite(r) & (r != 0), r, p + c)  # p + c: inf, nan and a zero's sign
 
 
 def _two_sum(a: Reals, b: Reals) -> tuple[Reals, Reals]:

@@ -20,6 +20,7 @@ from .indexing import split_index
 from .op import Op
 
 ndarray = np.ndarray
+blank = object.__new__  # makes a tensor without its constructor
 
 
 class Event(NamedTuple):
@@ -37,29 +38,33 @@ def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
 
     ``inputs`` are Tensors, and arrays or Python numbers for constants.
     """
-    arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
-    kind = None
-    for i in op.participants if not op.law.variadic else range(len(arrays)):
-        a = arrays[i]
-        if type(a) is ndarray and a.dtype.kind == "f" and (kind is None or a.dtype is kind):
-            kind = a.dtype
-        elif type(a) is not float and type(a) is not int or kind is None:
-            inputs = agree(op, inputs, arrays)
-            arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
-            break
+    if op.view:
+        inputs[0]._canonical()
+    arrays = []
+    kind, agreed = None, True
+    for x in inputs:
+        if isinstance(x, Tensor):
+            x = x._array
+            if x.dtype is not kind:
+                agreed = agreed and kind is None and x.dtype.kind == "f"
+                kind = x.dtype
+        elif type(x) is not float and type(x) is not int:
+            agreed = False
+        arrays.append(x)
+    if not agreed or op.types == "integer":
+        inputs = agree(op, inputs, arrays)
+        arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
     if "out" in static:
         return into(op, inputs, dict(static))
-    if op.view:
-        arrays[0] = inputs[0]._canonical()
     y = op.run(arrays, static)
-    result = Tensor.__new__(Tensor)
+    result = blank(Tensor)
     result._array = y if type(y) is ndarray else np.asarray(y)
-    if state.inference:
-        result._inference = True
-    if op.view and (y.base is not None or y is arrays[0]) and np.may_share_memory(y, arrays[0]):
+    if op.view and np.may_share_memory(y, arrays[0]):
         result._share(inputs[0])
     if state.grad_enabled and op.formulas:
         record(op, inputs, arrays, static, result)
+    elif state.inference:
+        result._inference = True
     if state.tape is not None:
         state.tape.append(Event(op, inputs, static, result))
     return result
@@ -86,7 +91,8 @@ def record(
     if not wanted:
         return
     saved: dict[str, Any] = {}
-    for name, what, i in op.memory(tuple(wanted)):
+    needs, keeps_values = op.memory(tuple(wanted))
+    for name, what, i in needs:
         if what == "input":
             x = inputs[i]
             if isinstance(x, Tensor):
@@ -98,14 +104,15 @@ def record(
         elif what == "output":
             saved[name] = Saved(result._array, result._counted(), -1)
         elif what == "shape":
-            saved[name] = np.shape(arrays[i])
+            saved[name] = arrays[i].shape
         elif what == "shapes":
             saved[name] = [a.shape for a in arrays]
         elif what == "dtype":
             saved[name] = arrays[i].dtype
         elif name in static:
             saved[name] = static[name]
-    result._node = Node(op, tuple(edges), [np.shape(a) for a in arrays], saved)
+    shapes = [a.shape if type(a) is ndarray else () for a in arrays]
+    result._node = Node(op, tuple(edges), shapes, saved, keeps_values)
 
 
 def cannot_save_inference() -> RuntimeError:
@@ -155,7 +162,7 @@ def into(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
 
 def new(array: Any) -> Tensor:
     """A tensor that takes ``array`` as its memory."""
-    made = Tensor.__new__(Tensor)
+    made = blank(Tensor)
     made._array = array if type(array) is ndarray else np.asarray(array)
     if state.inference:
         made._inference = True
@@ -193,9 +200,6 @@ class Tensor:
     if TYPE_CHECKING:  # the methods that the table provides
 
         def __getattr__(self, name: str) -> Any: ...
-
-    def __new__(cls, *data: Any, **_: Any) -> Any:
-        return super().__new__(cls)
 
     def __init__(self, *data: Any, device: Any = None) -> None:
         if device is not None:
@@ -321,8 +325,7 @@ class Tensor:
         lifted._node = edge
         return lifted
 
-    def _apply(self, op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
-        return apply(op, inputs, static)
+    _apply = staticmethod(apply)
 
     def _seed(self, g: Any, lifted: bool) -> Any:
         """The cotangent that a backward pass starts with, from what the user gave."""
@@ -337,8 +340,9 @@ class Tensor:
                     f"grad can be implicitly created only for scalar outputs: this one has shape "
                     f"{tuple(self.shape)}; reduce it with .sum() or .mean(), or pass gradient="
                 )
-            g = new(np.ones_like(self._array))
-        elif not isinstance(g, Tensor):
+            g = np.ones(self._array.shape, self._array.dtype)
+            return new(g) if lifted else g
+        if not isinstance(g, Tensor):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
         if g.shape != self.shape:
             raise RuntimeError(
@@ -361,18 +365,21 @@ class Tensor:
 
     def _accumulate(self, g: Any) -> None:
         """Adds a cotangent to ``.grad``: in place, unless the sum has a history of its own."""
-        if self._node is None:
+        if self._hooks and self._node is None:
             g = self._hooked(g)
-        graph = isinstance(g, Tensor) and g.requires_grad
+        if isinstance(g, Tensor):
+            if g.requires_grad or (self._grad is not None and self._grad.requires_grad):
+                self._grad = g if self._grad is None else self._grad + g
+                return
+            g = g._array
         if self._grad is None:
             # A copy: the same array may be on its way to another leaf.
-            self._grad = g if graph else new(np.array(getattr(g, "_array", g), order="C"))
-        elif graph or self._grad.requires_grad:
-            self._grad = self._grad + g
+            self._grad = new(g.copy())
+        elif self._grad.requires_grad:
+            self._grad = self._grad + new(g)
         else:
-            grad = self._grad
-            np.add(grad._array, getattr(g, "_array", g), out=grad._array)
-            grad._bump()
+            np.add(self._grad._array, g, out=self._grad._array)
+            self._grad._bump()
 
     @property
     def grad(self) -> Tensor | None:
@@ -796,7 +803,7 @@ class Tensor:
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
                 "protocol at the moment. Use .detach() first."
             )
-        twin = object.__new__(type(self))
+        twin = blank(type(self))
         memo[id(self)] = twin
         twin._array = np.array(self._array, order="C")
         twin._requires_grad = self._requires_grad
@@ -886,7 +893,7 @@ class RemovableHandle:
 
 def rebuilt(kind: Any, array: Any, requires_grad: bool) -> Tensor:
     """Unpickles a tensor: a leaf, with the memory of the pickle."""
-    made: Tensor = object.__new__(kind)
+    made: Tensor = blank(kind)
     made._array = array
     made._requires_grad = requires_grad
     return made

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
+from operator import index as as_index
 from typing import Any
 
-from .module import Module
+from .module import Module, described
 
 
 class Listed(Module):
     """Children named "0", "1", ... that are indexed like a list."""
 
-    def __init__(self, children: Iterable[tuple[str, Module]]) -> None:
+    def __init__(self, children: Iterable[tuple[str, Module | None]]) -> None:
         super().__init__()
         for name, child in children:
-            if not isinstance(child, Module):
-                raise TypeError(f"{type(child).__name__} is not a Module subclass")
             self.add_module(name, child)
 
     def __len__(self) -> int:
@@ -33,19 +33,54 @@ class Listed(Module):
     def _part(self, index: slice) -> Any:
         return (OrderedDict(list(self._modules.items())[index]),)
 
-    def _key(self, index: int) -> str:
-        keys = list(self._modules)
-        if not -len(keys) <= index < len(keys):
-            raise IndexError(f"index {index} is out of range")
-        return keys[index]
+    def _key(self, index: Any) -> str:
+        keys, i = list(self._modules), as_index(index)
+        if not -len(keys) <= i < len(keys):
+            raise IndexError(f"index {i} is out of range: there are {len(keys)} modules")
+        return keys[i]
 
     def __setitem__(self, index: int, module: Module) -> None:
-        self._modules[self._key(index)] = module
+        setattr(self, self._key(index), module)
+
+    def __delitem__(self, index: int | slice) -> None:
+        keys = list(self._modules)
+        for key in keys[index] if isinstance(index, slice) else [self._key(index)]:
+            del self._modules[key]
+        self._number(self)
+
+    def _number(self, modules: Iterable[Any]) -> None:
+        self.__dict__["_modules"] = {str(i): module for i, module in enumerate(modules)}
 
     def append(self, module: Module) -> Any:
         """Adds a module at the end."""
         self.add_module(str(len(self)), module)
         return self
+
+    def extend(self, modules: Iterable[Module]) -> Any:
+        """Adds modules at the end."""
+        if not isinstance(modules, Iterable):
+            raise TypeError(
+                f"{type(self).__name__}.extend should be called with an iterable, but got "
+                f"{type(modules).__name__}"
+            )
+        for module in list(modules):
+            self.append(module)
+        return self
+
+    def insert(self, index: int, module: Module) -> Any:
+        """Adds a module before the one at ``index``."""
+        if not -len(self) <= index <= len(self):
+            raise IndexError(f"Index out of range: {index}; there are {len(self)} modules")
+        modules = list(self)
+        modules.insert(index, module)
+        self._number(modules)
+        return self
+
+    def pop(self, index: int | slice) -> Any:
+        """Takes a module out and returns it."""
+        module = self[index]
+        del self[index]
+        return module
 
 
 class Sequential(Listed):
@@ -60,28 +95,54 @@ class Sequential(Listed):
     """
 
     def __init__(self, *modules: Any) -> None:
-        if len(modules) == 1 and isinstance(modules[0], dict):
+        if len(modules) == 1 and isinstance(modules[0], OrderedDict):
             super().__init__(modules[0].items())
         else:
             super().__init__((str(i), module) for i, module in enumerate(modules))
 
-    def forward(self, x: Any) -> Any:
+    def __add__(self, other: Sequential) -> Sequential:
+        return Sequential(*self, *self._sequential(other))
+
+    def __iadd__(self, other: Sequential) -> Sequential:
+        return self.extend(self._sequential(other))  # type: ignore[no-any-return]
+
+    @staticmethod
+    def _sequential(other: Any) -> Sequential:
+        if not isinstance(other, Sequential):
+            raise ValueError(
+                f"add operator supports only objects of Sequential class, but {type(other)} is "
+                f"given."
+            )
+        return other
+
+    def forward(self, input: Any) -> Any:
         for module in self._modules.values():
-            x = module(x)  # type: ignore[misc]  # a Sequential holds no None
-        return x
+            input = module(input)  # type: ignore[misc]  # a None fails here, as in torch
+        return input
 
 
 class ModuleList(Listed):
     """A list whose modules are registered; it has no ``forward``."""
 
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
-        super().__init__((str(i), module) for i, module in enumerate(modules))
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
+        super().__init__(())
+        if modules is not None:
+            self.extend(modules)
 
     def _part(self, index: slice) -> Any:
-        return (list(self._modules.values())[index],)
+        return (list(self)[index],)
 
-    def extend(self, modules: Iterable[Module]) -> ModuleList:
-        """Adds modules at the end."""
-        for module in modules:
-            self.append(module)
-        return self
+    def __add__(self, other: Iterable[Module]) -> ModuleList:
+        return ModuleList(chain(self, other))
+
+    def __iadd__(self, other: Iterable[Module]) -> ModuleList:
+        return self.extend(other)  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        lines, start = [], 0
+        for text, group in groupby(map(repr, self)):
+            n = len(list(group))
+            label = f"({start})" if n == 1 else f"({start}-{start + n - 1})"
+            lines.append(f"{label}: {text}" if n == 1 else f"{label}: {n} x {text}")
+            start += n
+        return described(self._get_name(), [], lines)

@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from .. import ops
-from ..dtypes import Size
+from ..dtypes import Size, bool_
 from ..ops import linear, logsigmoid, one_hot, relu, sigmoid, softplus, tanh
 from ..tensor import Tensor
 
@@ -76,14 +76,14 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, reduction: s
             f"Target size ({Size(target.shape)}) must be the same as input size "
             f"({Size(input.shape)}); .squeeze() the logits, or .unsqueeze(1) the target"
         )
-    if target.dtype.numpy.kind == "b":
-        ops.sub(target, target)  # raises torch's error for booleans
-    if target.dtype.numpy.kind != "f":
+    if not target.is_floating_point():
+        if target.dtype is bool_:
+            ops.sub(target, target)  # raises torch's error for booleans
         raise RuntimeError(
             f"result type Float can't be cast to the desired output type {target.dtype.title}: the "
             f"target must be of floating point; convert it with .float()"
         )
-    return ops.binary_cross_entropy_with_logits(input, target, reduction=reduction)
+    return ops.binary_cross_entropy_with_logits(input, target, reduction)
 
 
 def cross_entropy(

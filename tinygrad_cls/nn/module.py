@@ -6,9 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from .. import dtypes
+from .._state import no_grad
 from ..tensor import Tensor
 from .parameter import Parameter
 
@@ -47,9 +46,17 @@ class Module:
     _parameters: dict[str, Parameter | None]
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
+    _not_persistent: set[str]
 
-    def __init__(self) -> None:
-        self.__dict__.update(training=True, _parameters={}, _buffers={}, _modules={})
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        own = f"{type(self).__name__}.__init__()"
+        if kwargs:
+            raise TypeError(f"{own} got an unexpected keyword argument '{next(iter(kwargs))}'")
+        if args:
+            raise TypeError(f"{own} takes 1 positional argument but {len(args) + 1} were given")
+        self.__dict__.update(
+            training=True, _parameters={}, _buffers={}, _modules={}, _not_persistent=set()
+        )
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; every subclass defines it."""
@@ -63,75 +70,88 @@ class Module:
     # --- attributes ---------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
+        """A Parameter or a Module is registered; a registered name takes only its own kind."""
         rooms = self.__dict__
-        if isinstance(value, Parameter | Module):
-            kind = "parameters" if isinstance(value, Parameter) else "module"
-            if "_modules" not in rooms:
+        for room, (kind, what, expected) in ROOMS.items():
+            takes = isinstance(value, kind) and room != "_buffers"
+            if takes and room not in rooms:
+                what = "parameters" if what == "parameter" else "module"
                 raise AttributeError(
-                    f"cannot assign {kind} before Module.__init__() call: begin __init__ with "
+                    f"cannot assign {what} before Module.__init__() call: begin __init__ with "
                     f"super().__init__()"
                 )
-            self._forget(name)
-            rooms["_parameters" if isinstance(value, Parameter) else "_modules"][name] = value
-            return
-        for room, kinds, what in (
-            ("_parameters", Parameter, "parameter"),
-            ("_modules", Module, "child module"),
-            ("_buffers", Tensor, "buffer"),
-        ):
-            if name in rooms.get(room, ()):
-                if value is not None and not isinstance(value, kinds):
-                    typename = f"{type(value).__module__.split('.')[0]}.{type(value).__name__}"
+            if takes or name in rooms.get(room, ()):
+                if value is not None and not isinstance(value, kind):
                     raise TypeError(
-                        f"cannot assign '{typename}' as {what} '{name}' (torch.nn."
-                        f"{kinds.__name__} or None expected); wrap a tensor in nn.Parameter"
+                        f"cannot assign '{typename(value)}' as {what} '{name}' ({expected} or None "
+                        f"expected){'; wrap it in nn.Parameter' * isinstance(value, Tensor)}"
                     )
+                self._forget(name, but=room)
                 rooms[room][name] = value
                 return
         object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
-        for room in ("_parameters", "_buffers", "_modules"):
-            entries = self.__dict__.get(room, {})
-            if name in entries:
-                return entries[name]
+        rooms = self.__dict__
+        for room in ("_modules", "_parameters", "_buffers"):
+            if room in rooms and name in rooms[room]:
+                return rooms[room][name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __delattr__(self, name: str) -> None:
         if not self._forget(name):
             object.__delattr__(self, name)
 
-    def _forget(self, name: str) -> bool:
-        """Takes an attribute out of every room it may be in."""
-        rooms = (self._parameters, self._buffers, self._modules, self.__dict__)
-        return any([room.pop(name, self) is not self for room in rooms])
+    def _forget(self, name: str, but: str = "") -> bool:
+        """Takes an attribute out of every room it may be in, ``but`` one; was there any?"""
+        if but != "_buffers":
+            self._not_persistent.discard(name)
+        rooms = [self.__dict__[room] for room in ROOMS if room != but]
+        found = [room.pop(name, self) for room in (*rooms, self.__dict__)]
+        return any(value is not self for value in found)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
+        own = {*super().__dir__(), *self._parameters, *self._buffers, *self._modules}
+        return sorted(name for name in own if not name[0].isdigit())
+
+    def _register(self, room: str, name: str, value: Any, required: str) -> None:
+        """Adds to a room under a name that is not taken and can be part of a path."""
+        kind, what, _ = ROOMS[room]
+        what = what.removeprefix("child ")
+        if room not in self.__dict__:
+            raise AttributeError(
+                f"cannot assign {what} before Module.__init__() call: begin __init__ with "
+                f"super().__init__()"
+            )
+        if not isinstance(name, str):
+            raise TypeError(f"{what} name should be a string. Got {typename(name)}")
+        if name not in self.__dict__[room] and hasattr(self, name):
+            raise KeyError(f"attribute '{name}' already exists")
+        if "." in name:
+            raise KeyError(f'{what} name can\'t contain ".", got: {name}')
+        if not name:
+            raise KeyError(f'{what} name can\'t be empty string ""')
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(
+                f"cannot assign '{typename(value)}' object to {what} '{name}' "
+                f"({required} or None required)"
+            )
+        self.__dict__[room][name] = value
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Adds a parameter, or a place for one."""
-        self._forget(name)
-        self._parameters[name] = param
+        self._register("_parameters", name, param, "torch.nn.Parameter")
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Adds a tensor that belongs to the state but is not learned."""
-        if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(
-                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' "
-                f"(torch Tensor or None required)"
-            )
-        self._forget(name)
-        self._buffers[name] = tensor
-        if not persistent:
-            self.__dict__.setdefault("_not_persistent", set()).add(name)
+        self._register("_buffers", name, tensor, "torch Tensor")
+        (self._not_persistent.discard if persistent else self._not_persistent.add)(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Adds a child."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{type(module).__name__} is not a Module subclass")
-        self._forget(name)
-        self._modules[name] = module
+            raise TypeError(f"{typename(module)} is not a Module subclass")
+        self._register("_modules", name, module, "torch.nn.Module")
 
     register_module = add_module
 
@@ -172,7 +192,7 @@ class Module:
         seen: set[int] = set()
         owners = self.named_modules(prefix=prefix, remove_duplicate=once)
         for path, module in owners if recurse else [(prefix, self)]:
-            for name, value in module.__dict__[room].items():
+            for name, value in getattr(module, room).items():
                 if value is not None and not (once and id(value) in seen):
                     seen.add(id(value))
                     yield f"{path}.{name}" if path else name, value
@@ -201,9 +221,11 @@ class Module:
         """The module at a path such as ``"stack.0"``."""
         found: Any = self
         for name in target.split(".") if target else ():
-            if name not in found._modules:
+            if not hasattr(found, name):
                 raise AttributeError(f"{type(found).__name__} has no attribute `{name}`")
-            found = found._modules[name]
+            found = getattr(found, name)
+            if not isinstance(found, Module):
+                raise AttributeError(f"`{name}` is not an nn.Module")
         return found  # type: ignore[no-any-return]
 
     def apply(self, fn: Callable[[Module], Any]) -> Module:
@@ -282,16 +304,18 @@ class Module:
 
     # --- state --------------------------------------------------------------------------------
 
-    def state_dict(self, prefix: str = "") -> OrderedDict[str, Tensor]:
-        """Parameters and buffers by path, sharing their memory, without history."""
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> OrderedDict[str, Tensor]:
+        """Parameters and buffers by path, sharing their memory.
+
+        Without history, unless ``keep_vars``.
+        """
         state: OrderedDict[str, Tensor] = OrderedDict()
-        hidden = self.__dict__.get("_not_persistent", ())
         for name, value in (*self._parameters.items(), *self._buffers.items()):
-            if value is not None and name not in hidden:
-                state[prefix + name] = value.detach()
+            if value is not None and name not in self._not_persistent:
+                state[prefix + name] = value if keep_vars else value.detach()
         for name, child in self._modules.items():
             if child is not None:
-                state.update(child.state_dict(f"{prefix}{name}."))
+                state |= child.state_dict(prefix=f"{prefix}{name}.", keep_vars=keep_vars)
         return state
 
     def load_state_dict(
@@ -308,31 +332,30 @@ class Module:
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
         problems = []
-        if strict and unexpected:
-            names = ", ".join(f'"{name}"' for name in unexpected)
-            problems.append(f"Unexpected key(s) in state_dict: {names}. ")
-        if strict and missing:
-            names = ", ".join(f'"{name}"' for name in missing)
-            problems.append(f"Missing key(s) in state_dict: {names}. ")
-        for name, value in own.items():
-            given = state_dict.get(name)
-            if given is not None and tuple(given.shape) != tuple(value.shape):
+        for what, names in (("Missing", missing), ("Unexpected", unexpected)):
+            if strict and names:
+                listed = ", ".join(f'"{name}"' for name in names)
+                problems.append(f"{what} key(s) in state_dict: {listed}. ")
+        given = {name: state_dict[name] for name in own if name in state_dict}
+        for name, value in given.items():
+            if not isinstance(value, Tensor):
                 problems.append(
-                    f"size mismatch for {name}: copying a param with shape "
-                    f"{dtypes.Size(given.shape)} from checkpoint, the shape in current model is "
-                    f"{value.shape}."
+                    f'While copying the parameter named "{name}", expected torch.Tensor or '
+                    f"Tensor-like object from checkpoint but received {type(value)}"
+                )
+            elif value.shape != own[name].shape:
+                problems.append(
+                    f"size mismatch for {name}: copying a param with shape {value.shape} from "
+                    f"checkpoint, the shape in current model is {own[name].shape}."
                 )
         if problems:
             raise RuntimeError(
                 f"Error(s) in loading state_dict for {type(self).__name__}:\n\t"
                 + "\n\t".join(problems)
             )
-        for name, value in own.items():
-            if name in state_dict:
-                given = state_dict[name]
-                source = given._array if isinstance(given, Tensor) else np.asarray(given)
-                np.copyto(value._array, source, casting="unsafe")
-                value._bump()
+        with no_grad():
+            for name, value in given.items():
+                own[name].copy_(value)
         return IncompatibleKeys(missing, unexpected)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -346,17 +369,36 @@ class Module:
 
     def __repr__(self) -> str:
         extra = self.extra_repr()
-        children = [
-            f"({name}): " + repr(child).replace("\n", "\n  ")
-            for name, child in self._modules.items()
-        ]
-        lines = ([extra] if extra else []) + children
-        if not children:
-            return f"{self._get_name()}({extra})"
-        return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
+        children = [f"({name}): {child!r}" for name, child in self._modules.items()]
+        return described(self._get_name(), extra.split("\n") if extra else [], children)
 
     def _get_name(self) -> str:
         return type(self).__name__
+
+
+ROOMS: dict[str, tuple[type, str, str]] = {
+    "_parameters": (Parameter, "parameter", "torch.nn.Parameter"),
+    "_modules": (Module, "child module", "torch.nn.Module"),
+    "_buffers": (Tensor, "buffer", "torch.nn.Buffer, torch.Tensor"),
+}
+"""Where a module keeps what is registered: of which type, called what, and torch's words for it."""
+
+
+def typename(x: Any) -> str:
+    """torch's name for the type of ``x`` in an error."""
+    if isinstance(x, Tensor):
+        return str(x.type())
+    kind = x if isinstance(x, type) else type(x)
+    home = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return home + kind.__qualname__
+
+
+def described(name: str, extra: list[str], children: list[str]) -> str:
+    """``name(extra)``, or over several lines with the children's own descriptions indented."""
+    if len(extra) <= 1 and not children:
+        return f"{name}({''.join(extra)})"
+    lines = [*extra, *(child.replace("\n", "\n  ") for child in children)]
+    return f"{name}(\n  " + "\n  ".join(lines) + "\n)"
 
 
 def clear(parameters: Any, set_to_none: bool) -> None:

@@ -19,14 +19,22 @@ class Parameter(Tensor):
     """
 
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
-        source = data if data is not None else Tensor()
-        self._array = source._canonical()
-        self._counter = source._counter
-        self._base = source._base or source
-        self.requires_grad = requires_grad
+        source = Tensor() if data is None else data.detach()
+        if requires_grad and not source.is_floating_point():
+            raise RuntimeError(
+                f"Only Tensors of floating point and complex dtype can require gradients, not "
+                f"{source.dtype}; convert with .float(), or pass requires_grad=False"
+            )
+        self.__dict__.update(source.__dict__)  # the same memory, as a leaf of its own
+        self._requires_grad = bool(requires_grad)
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{self._text('tensor(')}"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        twin = super().__deepcopy__(memo)
+        twin._grad = None
+        return twin  # type: ignore[return-value]
 
     def _own(self, array: np.ndarray[Any, Any]) -> None:
         """Takes new memory, keeping its identity: what ``Module.to`` does."""

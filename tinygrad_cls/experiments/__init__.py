@@ -1,0 +1,28 @@
+"""The tutorial's three experiments: circles with and without ReLU, and four blobs.
+
+Needs the extra `experiments` (scikit-learn for the points, matplotlib for the figures).
+"""
+
+from .catalogue import EXPERIMENTS, Experiment, Task
+from .data import DataError, Points, Split, blobs, circles, from_csv, split
+from .extras import MissingExtra, extra
+from .training import History, Run, accuracy_fn, train
+
+__all__ = [
+    "EXPERIMENTS",
+    "DataError",
+    "Experiment",
+    "History",
+    "MissingExtra",
+    "Points",
+    "Run",
+    "Split",
+    "Task",
+    "accuracy_fn",
+    "blobs",
+    "circles",
+    "extra",
+    "from_csv",
+    "split",
+    "train",
+]
