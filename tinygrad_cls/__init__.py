@@ -7,9 +7,10 @@
 tensor([[0.0309]], grad_fn=<AddmmBackward0>)
 """
 
+import math
 from typing import TYPE_CHECKING, Any
 
-from . import autograd, cuda, nn, optim, ops
+from . import autograd, cuda, nn, ops, optim
 from ._state import (
     enable_grad,
     inference_mode,
@@ -77,14 +78,99 @@ from .random import (
     seed,
     set_rng_state,
 )
-from .tensor import Tensor
+from .methods import Tensor
+
+__all__ = [  # and every entry of ops.TABLE that torch has a public name for
+    "BoolTensor",
+    "ByteTensor",
+    "CharTensor",
+    "DoubleTensor",
+    "FloatTensor",
+    "Generator",
+    "HalfTensor",
+    "IntTensor",
+    "LongTensor",
+    "ShortTensor",
+    "Size",
+    "Tensor",
+    "absolute",
+    "arange",
+    "as_tensor",
+    "autograd",
+    "bernoulli",
+    "bool",
+    "clip",
+    "cuda",
+    "default_generator",
+    "device",
+    "divide",
+    "double",
+    "dtype",
+    "e",
+    "empty",
+    "empty_like",
+    "enable_grad",
+    "eye",
+    "float",
+    "float16",
+    "float32",
+    "float64",
+    "from_numpy",
+    "full",
+    "full_like",
+    "get_default_dtype",
+    "get_rng_state",
+    "half",
+    "inf",
+    "inference_mode",
+    "initial_seed",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "is_tensor",
+    "linspace",
+    "long",
+    "manual_seed",
+    "multiply",
+    "nan",
+    "nn",
+    "no_grad",
+    "numel",
+    "ones",
+    "ones_like",
+    "ops",
+    "optim",
+    "pi",
+    "rand",
+    "rand_like",
+    "randint",
+    "randn",
+    "randn_like",
+    "randperm",
+    "recording",
+    "seed",
+    "set_default_dtype",
+    "set_grad_enabled",
+    "set_printoptions",
+    "set_rng_state",
+    "short",
+    "subtract",
+    "tensor",
+    "uint8",
+    "zeros",
+    "zeros_like",
+]
 
 __version__ = "0.1.0"
 
 float, double, half = float32, float64, float16
 short, int, long = int16, int32, int64
 bool = bool_
-inf, nan, pi, e = ops.np.inf, ops.np.nan, ops.np.pi, ops.np.e
+inf, nan, pi, e = math.inf, math.nan, math.pi, math.e
 
 
 def is_tensor(x: object) -> "bool":

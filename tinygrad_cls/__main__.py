@@ -88,9 +88,9 @@ def _add_train(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     command.set_defaults(command=train_command)
     add = command.add_argument
     add("experiment", choices=list(EXPERIMENTS), metavar="EXPERIMENT", help="one of those below")
-    add("--epochs", type=_epochs, metavar="N", help="passes over the data (default: see below)")
-    add("--lr", type=_lr, metavar="X", help="learning rate (default: 0.1)")
-    add("--seed", type=_seed, default=42, metavar="N", help="of the weights (default: 42)")
+    add("--epochs", type=epoch_count, metavar="N", help="passes over the data (default: see below)")
+    add("--lr", type=learning_rate, metavar="X", help="learning rate (default: 0.1)")
+    add("--seed", type=seed, default=42, metavar="N", help="of the weights (default: 42)")
     add("--dtype", choices=("float32", "float64"), default="float32", help="(default: float32)")
     add(
         "--data",
@@ -207,9 +207,9 @@ def _number(
     return parse
 
 
-_epochs = _number(int, lambda n: n > 0, "a whole number above 0")
-_lr = _number(float, lambda x: 0 < x < math.inf, "a number above 0")
-_seed = _number(int, lambda n: -(2**63) <= n < 2**64, "a whole number of 64 bits")
+epoch_count = _number(int, lambda n: n > 0, "a whole number above 0")
+learning_rate = _number(float, lambda x: 0 < x < math.inf, "a number above 0")
+seed = _number(int, lambda n: -(2**63) <= n < 2**64, "a whole number of 64 bits")
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ class Node:
             formula = op.formulas[i] if not op.law.variadic else op.formulas[0]
             values = []
             for name in formula.needs:
-                value = saved[name] if name in saved else i  # only "which input" isn't saved
+                value = saved.get(name, i)  # only "which input" isn't saved
                 values.append(value.read(self, lift) if type(value) is Saved else value)
             gx = formula.function(g, *values)
             if gx.shape != self.shapes[i]:
@@ -173,7 +173,8 @@ def run(
     create_graph: bool,
 ) -> dict[Any, Any]:
     """Seeds the chain rule from tensors, in the reading that is called for: arrays, unless the
-    result needs a graph of its own or a tape is running."""
+    result needs a graph of its own or a tape is running.
+    """
     outputs = outputs if isinstance(outputs, tuple | list) else (outputs,)
     given = cotangents if isinstance(cotangents, tuple | list) else (cotangents,) * len(outputs)
     if len(given) != len(outputs):
@@ -224,6 +225,7 @@ def backward(
 
 
 def required_edge(x: Any) -> Any:
+    """The edge of an input that somebody wants the gradient of."""
     edge = x._edge
     if edge is None:
         raise RuntimeError(

@@ -59,7 +59,7 @@ def from_sequence(data: Any, dtype: Dtype | None) -> Any:
         array = np.array(plain(data))
     except OverflowError:
         raise ValueError(f"Overflow when unpacking long long: {data!r}") from None
-    if array.dtype.kind == "O" and isinstance(data, int) or array.dtype == np.uint64:
+    if (array.dtype.kind == "O" and isinstance(data, int)) or array.dtype == np.uint64:
         raise ValueError(f"Overflow when unpacking long long: {data!r} does not fit into int64")
     if array.dtype.kind not in "fiub":
         kind = "str" if array.dtype.kind in "US" else type(data).__name__
@@ -116,6 +116,7 @@ def check_rectangular(data: Any, depth: int = 0) -> None:
 
 
 def check_kind(array: Any) -> None:
+    """TypeError for an array of a dtype that no tensor has."""
     if array.dtype.newbyteorder("=") not in dtypes.OF_NUMPY:
         raise TypeError(
             f"can't convert np.ndarray of type {array.dtype.type.__module__}."

@@ -1,4 +1,4 @@
-"""``torch.cuda`` as far as a script without a GPU asks: there is none, and seeding it is nothing."""
+"""``torch.cuda`` as far as a script asks without a GPU: there is none, seeding it does nothing."""
 
 from __future__ import annotations
 

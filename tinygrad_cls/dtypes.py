@@ -40,6 +40,9 @@ class device:  # noqa: N801
     device(type='cpu')
     """
 
+    type: str
+    index: int | None
+
     def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
         if isinstance(type, device):
             self.type, self.index = type.type, type.index
@@ -228,6 +231,7 @@ def common(op: Any, operands: Sequence[Any]) -> np.dtype[Any]:
 
 
 def refuse_mixed(op: Any, operands: Sequence[Any]) -> None:
+    """A product takes no mix of dtypes."""
     kinds = [of(x.dtype) for x in operands]
     if len(set(kinds)) > 1:
         if op.name == "affine":
@@ -242,6 +246,7 @@ def refuse_mixed(op: Any, operands: Sequence[Any]) -> None:
 
 
 def refuse_integers(op: Any, kind: np.dtype[Any]) -> None:
+    """torch's texts where an op takes floating point alone."""
     title = of(kind).title
     fix = "convert with .float() first"
     if op.name.endswith("softmax"):
@@ -264,6 +269,7 @@ def refuse_integers(op: Any, kind: np.dtype[Any]) -> None:
 
 
 def refuse_booleans(op: Any) -> None:
+    """torch's texts for arithmetic with truth values."""
     if op.name == "neg":
         raise RuntimeError(
             "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "

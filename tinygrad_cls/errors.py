@@ -10,7 +10,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-ALIASES = {"axis": "dim", "keepdims": "keepdim", "input": 0, "self": 0, "other": 1}
+ALIASES: dict[str, str | int] = {
+    "axis": "dim",
+    "keepdims": "keepdim",
+    "input": 0,
+    "self": 0,
+    "other": 1,
+}
 """Argument names of NumPy that torch accepts too, and torch's names for the first two inputs."""
 
 
@@ -57,6 +63,7 @@ def axes(dim: Any, ndim: int) -> tuple[int, ...]:
 
 
 def not_a_tensor(name: str, x: Any, argument: str = "input", position: int = 1) -> NoReturn:
+    """torch's text for a list or a number in a tensor's place."""
     raise TypeError(
         f"{name}(): argument '{argument}' (position {position}) must be Tensor, "
         f"not {type(x).__name__}; make one with tensor(...) or from_numpy(...)"
@@ -66,11 +73,11 @@ def not_a_tensor(name: str, x: Any, argument: str = "input", position: int = 1) 
 def aliased(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """Keyword arguments with NumPy's and torch's names replaced by the function's own."""
     names = list(function.__signature__.parameters)
-    return {
-        name if name in names else names[alias] if isinstance(alias, int) else alias: value
-        for name, value in kwargs.items()
-        for alias in [ALIASES.get(name, name)]
-    }
+    renamed = {}
+    for name, value in kwargs.items():
+        alias = name if name in names else ALIASES.get(name, name)
+        renamed[names[alias] if isinstance(alias, int) else alias] = value
+    return renamed
 
 
 def bind(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -102,7 +109,7 @@ def bind(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, d
     return inputs, op.static | bound
 
 
-def explain(op: Any, inputs: Sequence[Any], static: dict[str, Any], error: Exception) -> Exception:
+def explain(op: Any, inputs: Sequence[Any], error: Exception) -> Exception:
     """What a kernel's error means in terms of the op's law."""
     if hasattr(error, "said"):
         return error
@@ -164,7 +171,7 @@ def stale(saved: Any, node: Any) -> Exception:
         f"one of the variables needed for gradient computation has been modified by an inplace "
         f"operation: [torch.{kind}Tensor {list(saved.value.shape)}]{made} is at version "
         f"{saved.counter[0]}; expected version {saved.version} instead. Hint: {node.name()} reads "
-        f"the value that it saved; use an out-of-place operation, or write before the op that saves."
+        f"the value that it saved; use an out-of-place operation, or write before that op."
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from .errors import axes, cannot_multiply, said
 
 Array = Any  # an ndarray, or the NumPy scalar that a ufunc makes of a 0-d one
+add_up: Any = np.add.reduce
 THIN = 32
 """Columns up to which a tall matrix is kept feature-major: NumPy then walks an (800, 10) array as
 ten rows of 800 numbers, not as 800 rows of ten (2.5 times as fast for a whole training step)."""
@@ -140,7 +141,7 @@ def reduced(shape: Sequence[int], dim: Any) -> tuple[int, ...]:
 
 def reduction(kernel: np.ufunc) -> Any:
     """``kernel.reduce`` with torch's ``dim`` and ``keepdim``."""
-    fold = kernel.reduce
+    fold: Any = kernel.reduce
 
     def reduce(x: Array, dim: Any = None, keepdim: bool = False, out: Array | None = None) -> Array:
         axis = None if dim is None else axes(dim, x.ndim)
@@ -153,7 +154,7 @@ def total(x: Array, dim: Any = None, keepdim: bool = False, out: Array | None = 
     """The sum; integers and booleans add up in int64."""
     axis = None if dim is None else axes(dim, x.ndim)
     dtype = None if x.dtype.kind == "f" else np.int64
-    return np.add.reduce(x, axis=axis, keepdims=keepdim, dtype=dtype, out=out)
+    return add_up(x, axis=axis, keepdims=keepdim, dtype=dtype, out=out)
 
 
 def extremum(kernel: np.ufunc, name: str) -> Any:
@@ -234,7 +235,7 @@ def variance(
     n = count(x.shape, over)
     away = np.subtract(x, np.add.reduce(x, axis=over, keepdims=True) / float(max(n, 1)))
     np.multiply(away, away, out=away)
-    y = np.add.reduce(away, axis=over, keepdims=keepdim, out=out)
+    y = add_up(away, axis=over, keepdims=keepdim, out=out)
     scale = ratio(1.0, n - correction)
     return np.multiply(y, scale) if out is None else np.multiply(y, scale, out=out)
 
@@ -274,12 +275,14 @@ def log_softmax(x: Array, dim: int, out: Array | None = None) -> Array:
 
 def product(x: Array, dim: int, keepdim: bool = False, out: Array | None = None) -> Array:
     dtype = None if x.dtype.kind == "f" else np.int64
-    return np.multiply.reduce(x, axis=axes(dim, x.ndim), keepdims=keepdim, dtype=dtype, out=out)
+    multiply_up: Any = np.multiply.reduce
+    return multiply_up(x, axis=axes(dim, x.ndim), keepdims=keepdim, dtype=dtype, out=out)
 
 
 def product_of_others(x: Array, dim: int, out: Array | None = None) -> Array:
     """For every element the product of the others along ``dim``: running products from both
-    ends, so that zeros need no case of their own."""
+    ends, so that zeros need no case of their own.
+    """
     x = np.moveaxis(x, dim, -1)
     one = np.ones((*x.shape[:-1], 1), x.dtype)
     before = np.cumprod(np.concatenate([one, x[..., :-1]], -1), -1)
@@ -322,7 +325,7 @@ def affine(x: Array, W: Array, b: Array, out: Array | None = None) -> Array:
     return z
 
 
-# --- memory, shape and index -----------------------------------------------------------------------------
+# --- memory, shape and index ---------------------------------------------------------------------
 
 
 def clone(x: Array, out: Array | None = None) -> Array:
@@ -609,7 +612,7 @@ def nll(
 ) -> Array:
     kept, label = labels(t, z.shape[1], ignore_index)
     picked = np.take_along_axis(z, np.expand_dims(label, 1), 1).squeeze(1)
-    y = shrunk(np.where(kept, -picked, 0), reduction, np.count_nonzero(kept))
+    y = shrunk(np.where(kept, -picked, 0), reduction, int(np.count_nonzero(kept)))
     return y if out is None else store(out, y)
 
 

@@ -1,6 +1,7 @@
 """What an op is: a kernel, its derivatives, its shape law and its doc. Nothing here knows Tensor.
 
-    mul = op("(...),(...)->(...)", "a b", d_a=lambda g, b: g * b, d_b=lambda g, a: g * a)(np.multiply)
+    mul = op("(...),(...)->(...)", "a b",
+        d_a=lambda g, b: g * b, d_b=lambda g, a: g * a)(np.multiply)
 
 The parameter names of a derivative say what it needs. ``g`` is the incoming cotangent, an input's
 name saves that input for backward and ``y`` the output; ``<input>_shape`` and ``<input>_dtype``
@@ -47,7 +48,7 @@ class Op:
         self.__doc__ = doc or kernel.__doc__
         self.types = types
         self.view = view
-        self.examples = examples or EXAMPLES[law]
+        self.examples = examples
         count = len(self.law.inputs)
         try:
             parameters = list(inspect.signature(kernel).parameters.values())
@@ -97,7 +98,7 @@ class Op:
         try:
             return self.kernel(*inputs, **static)
         except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
-            raise errors.explain(self, inputs, static, error) from None
+            raise errors.explain(self, inputs, error) from None
 
     def formula(self, i: int) -> Formula:
         """The derivative with respect to input ``i``."""
@@ -105,7 +106,8 @@ class Op:
 
     def memory(self, wanted: tuple[int, ...]) -> tuple[list[tuple[str, str, int]], bool]:
         """What backward to the ``wanted`` inputs needs: triples (name, kind, input position),
-        and whether a value is among them."""
+        and whether a value is among them.
+        """
         if wanted not in self._memory:
             needs: dict[str, tuple[str, str, int]] = {}
             for i in wanted:
@@ -125,31 +127,31 @@ class Op:
 
 
 EXAMPLES = {
-    "(...)->(...)": ("x(3, 4)", "x()", "x(0, 2)"),
-    "(...),(...)->(...)": ("x(3, 4), x(3, 4)", "x(3, 1), x(2, 1, 4)", "x(), x(2)", "x(0), x(1)"),
-    "(...)->(...,-dim)": (
-        "x(3, 4)", "x(3, 4), dim=1", "x(2, 3, 4), dim=-2, keepdim=True", "x()",
-    ),
-}  # fmt: skip
+    "(...)->(...)": "x(3, 4); x(); x(0, 2)",
+    "(...),(...)->(...)": "x(3, 4), x(3, 4); x(3, 1), x(2, 1, 4); x(), x(2); x(0), x(1)",
+    "(...)->(...,-dim)": "x(3, 4); x(3, 4), dim=1; x(2, 3, 4), dim=-2, keepdim=True; x()",
+}
 """The calls that stand for an op of a common law. ``x(3, 4)`` is an array of distinct reals."""
 
 
 def op(
     law: str,
     doc: str = "",
-    *examples: str,
+    examples: str = "",
+    *,
     types: str = "promote",
     view: bool = False,
     **formulas: Any,
 ) -> Callable[[Callable[..., Any]], Op]:
     """An op from its law, its doc, its derivatives ``d_<input>=`` and (the decorated) its kernel.
 
-    ``examples`` are calls on which tests, docs and benchmarks run the op, such as
-    ``"positive(3, 4)"`` or ``"x(3, 4), dim=1"``; a common law brings its own. ``types`` names the
-    rule of :mod:`tinygrad_cls.dtypes` for the inputs' dtypes; ``view`` says that the result
-    shares the input's memory.
+    ``examples`` are calls, such as ``"positive(3, 4); x(3, 4), dim=1"``, on which tests, docs and
+    benchmarks run the op; a common law brings its own. ``types`` names the rule of
+    :mod:`tinygrad_cls.dtypes` for the inputs' dtypes; ``view`` says that the result shares the
+    input's memory.
     """
-    return lambda kernel: Op(kernel, law, doc, formulas, types, view, examples)
+    calls = tuple((examples or EXAMPLES[law]).split("; "))
+    return lambda kernel: Op(kernel, law, doc, formulas, types, view, calls)
 
 
 class Composition:
@@ -174,6 +176,6 @@ class Composition:
         return self.function(*args, **kwargs)
 
 
-def composed(*examples: str) -> Callable[[Callable[..., Any]], Composition]:
+def composed(examples: str) -> Callable[[Callable[..., Any]], Composition]:
     """A composition from its examples and (the decorated) its function."""
-    return lambda function: Composition(function, examples)
+    return lambda function: Composition(function, tuple(examples.split("; ")))

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import kernels as k
-from .kernels import axes, count, inverse, permutation, ratio, reduced, resolved, said, segment
+from .errors import axes, cannot_multiply, said
+from .kernels import count, inverse, permutation, ratio, resolved, segment
 from .op import Composition, Op, composed, op
 
 EACH = "(...)->(...)"
@@ -27,47 +28,26 @@ def ZERO(g):
     return zeros_of(g)
 
 
+# The table is laid out by hand, a paragraph an op.
+# fmt: off
 # --- arithmetic ----------------------------------------------------------------------------------
 
-add = op(PAIR, "a + alpha b", d_a=lambda g: g, d_b=lambda g, alpha: g if alpha == 1 else g * alpha)(
-    k.add
-)
-sub = op(PAIR, "a - alpha b", types="arithmetic", d_a=lambda g: g, d_b=lambda g, alpha: g * -alpha)(
-    k.subtract
-)
+add = op(PAIR, "a + alpha b", d_a=lambda g: g,
+    d_b=lambda g, alpha: g if alpha == 1 else g * alpha)(k.add)
+sub = op(PAIR, "a - alpha b", types="arithmetic", d_a=lambda g: g,
+    d_b=lambda g, alpha: g * -alpha)(k.subtract)
 mul = op(PAIR, "a b", d_a=lambda g, b: g * b, d_b=lambda g, a: g * a)(np.multiply)
-div = op(
-    PAIR,
-    "a / b",
-    "x(3, 4), x(3, 4)",
-    "x(3, 1), x(2, 1, 4)",
-    "x(), x(2)",
-    types="float",
-    d_a=lambda g, b: g / b,
-    d_b=lambda g, a, b: -g * (a / b / b),
-)(np.true_divide)
-pow = op(
-    PAIR,
-    "a**b",
-    "positive(3, 4), x(3, 4)",
-    "positive(3, 1), x(4)",
-    "x(3, 4), 2",
-    "x(3, 4), 3",
-    "positive(3), 0.5",
+div = op(PAIR, "a / b", "x(3, 4), x(3, 4); x(3, 1), x(2, 1, 4); x(), x(2)", types="float",
+    d_a=lambda g, b: g / b, d_b=lambda g, a, b: -g * (a / b / b))(np.true_divide)
+# 0**b has slope 0 in b, as torch has it, where the formula says 0 * log 0
+pow = op(PAIR, "a**b",
+    "positive(3, 4), x(3, 4); positive(3, 1), x(4); x(3, 4), 2; x(3, 4), 3; positive(3), 0.5",
     d_a=lambda g, a, b: g * masked_fill(b * a ** (b - 1), b == 0, 0),
-    # 0**b has slope 0 in b, as torch has it, where the formula says 0 * log 0
-    d_b=lambda g, a, b, y: g * masked_fill(y * log(a), (a == 0) & (b >= 0), 0),
-)(k.power)
-floor_divide = op(PAIR, "The floor of a / b, as Python's //.", "x(3, 4), x(4)")(
-    k.divides(np.floor_divide)
-)
-remainder = op(
-    PAIR,
-    "a - b floor(a / b): Python's %, with the sign of b.",
-    "x(3, 4), x(4)",
-    d_a=lambda g: g,
-    d_b=lambda g, a, b: -g * (a // b),
-)(k.divides(np.remainder))
+    d_b=lambda g, a, b, y: g * masked_fill(y * log(a), (a == 0) & (b >= 0), 0))(k.power)
+floor_divide = op(PAIR, "The floor of a / b, as Python's //.",
+    "x(3, 4), x(4)")(k.divides(np.floor_divide))
+remainder = op(PAIR, "a - b floor(a / b): Python's %, with the sign of b.", "x(3, 4), x(4)",
+    d_a=lambda g: g, d_b=lambda g, a, b: -g * (a // b))(k.divides(np.remainder))
 neg = op(EACH, "-x", types="arithmetic", d_x=lambda g: -g)(np.negative)
 abs = op(EACH, "|x|, with slope 0 at 0.", d_x=lambda g, x: g * sign(x))(np.abs)
 sign = op(EACH, "-1, 0 or 1.", d_x=ZERO)(np.sign)
@@ -78,42 +58,20 @@ square = op(EACH, "x**2", d_x=lambda g, x: g * (2 * x))(np.square)
 
 exp = op(EACH, "e**x", types="float", d_x=lambda g, y: g * y)(np.exp)
 expm1 = op(EACH, "e**x - 1, exact near 0.", types="float", d_x=lambda g, y: g * (y + 1))(np.expm1)
-log = op(
-    EACH,
-    "The natural logarithm.",
-    "positive(3, 4)",
-    "positive()",
-    "positive(0, 2)",
-    types="float",
-    d_x=lambda g, x: g / x,
-)(np.log)
-log1p = op(
-    EACH, "log(1 + x), exact near 0.", "positive(3, 4)", types="float", d_x=lambda g, x: g / (x + 1)
-)(np.log1p)
-sqrt = op(
-    EACH,
-    "The square root.",
-    "positive(3, 4)",
-    "positive()",
-    types="float",
-    d_x=lambda g, y: g / (2 * y),
-)(np.sqrt)
+log = op(EACH, "The natural logarithm.", "positive(3, 4); positive(); positive(0, 2)",
+    types="float", d_x=lambda g, x: g / x)(np.log)
+log1p = op(EACH, "log(1 + x), exact near 0.", "positive(3, 4)", types="float",
+    d_x=lambda g, x: g / (x + 1))(np.log1p)
+sqrt = op(EACH, "The square root.", "positive(3, 4); positive()", types="float",
+    d_x=lambda g, y: g / (2 * y))(np.sqrt)
 tanh = op(EACH, "tanh x", types="float", d_x=lambda g, y: g * (1 - y * y))(np.tanh)
 sigmoid = op(EACH, "1 / (1 + e**-x)", types="float", d_x=lambda g, y: g * (1 - y) * y)(k.sigmoid)
-logsigmoid = op(
-    EACH,
-    "log sigmoid x = min(x, 0) - log1p(e**-|x|), right for any x.",
-    types="float",
-    d_x=lambda g, x: g * sigmoid(-x),
-)(k.logsigmoid)
-softplus = op(
-    EACH,
-    "log(1 + e**(beta x)) / beta, and x where beta x > threshold.",
-    "x(3, 4)",
-    "x(3, 4), beta=2.0, threshold=1.0",
-    types="float",
-    d_x=lambda g, x, beta, threshold: where(x * beta > threshold, g, g * sigmoid(x * beta)),
-)(k.softplus)
+logsigmoid = op(EACH, "log sigmoid x = min(x, 0) - log1p(e**-|x|), right for any x.", types="float",
+    d_x=lambda g, x: g * sigmoid(-x))(k.logsigmoid)
+softplus = op(EACH, "log(1 + e**(beta x)) / beta, and x where beta x > threshold.",
+    "x(3, 4); x(3, 4), beta=2.0, threshold=1.0", types="float",
+    d_x=lambda g, x, beta, threshold: (
+        where(x * beta > threshold, g, g * sigmoid(x * beta))))(k.softplus)
 
 
 @op(EACH, "max(x, 0), with slope 0 at 0.", d_x=lambda g, y: masked_fill(g, y <= 0, 0))
@@ -123,56 +81,27 @@ def relu(x, *, out=None):
 
 # --- choosing ------------------------------------------------------------------------------------
 
-maximum = op(
-    PAIR,
-    "The greater of a and b; a tie gives half the cotangent to each.",
+maximum = op(PAIR, "The greater of a and b; a tie gives half the cotangent to each.",
     d_a=lambda g, a, b: masked_fill(where(a == b, g / 2, g), a < b, 0),
-    d_b=lambda g, a, b: masked_fill(where(a == b, g / 2, g), a > b, 0),
-)(np.maximum)
-minimum = op(
-    PAIR,
-    "The lesser of a and b; a tie gives half the cotangent to each.",
+    d_b=lambda g, a, b: masked_fill(where(a == b, g / 2, g), a > b, 0))(np.maximum)
+minimum = op(PAIR, "The lesser of a and b; a tie gives half the cotangent to each.",
     d_a=lambda g, a, b: masked_fill(where(a == b, g / 2, g), a > b, 0),
-    d_b=lambda g, a, b: masked_fill(where(a == b, g / 2, g), a < b, 0),
-)(np.minimum)
-clamp_min = op(
-    PAIR,
-    "The greater of a and the bound b; at the bound the slope in a is 1.",
-    d_a=lambda g, a, b: where(a >= b, g, 0),
-    d_b=lambda g, a, b: where(a < b, g, 0),
-)(np.maximum)
-clamp_max = op(
-    PAIR,
-    "The lesser of a and the bound b; at the bound the slope in a is 1.",
-    d_a=lambda g, a, b: where(a <= b, g, 0),
-    d_b=lambda g, a, b: where(a > b, g, 0),
-)(np.minimum)
-where_both = op(
-    "(...),(...),(...)->(...)",
-    "a where mask is true, else b.",
-    "mask(3, 4), x(3, 4), x(3, 4)",
-    "mask(3, 1), x(2, 1, 4), x()",
-    d_a=lambda g, mask: where(mask, g, 0),
-    d_b=lambda g, mask: where(mask, 0, g),
-)(k.where)
-masked_fill = op(
-    "(...),(...),(...)->(...)",
-    "x, with value where mask is true.",
-    "x(3, 4), mask(3, 4), x()",
-    "x(3, 4), mask(4), x(3, 1)",
-    types="first",
+    d_b=lambda g, a, b: masked_fill(where(a == b, g / 2, g), a < b, 0))(np.minimum)
+clamp_min = op(PAIR, "The greater of a and the bound b; at the bound the slope in a is 1.",
+    d_a=lambda g, a, b: where(a >= b, g, 0), d_b=lambda g, a, b: where(a < b, g, 0))(np.maximum)
+clamp_max = op(PAIR, "The lesser of a and the bound b; at the bound the slope in a is 1.",
+    d_a=lambda g, a, b: where(a <= b, g, 0), d_b=lambda g, a, b: where(a > b, g, 0))(np.minimum)
+where_both = op("(...),(...),(...)->(...)", "a where mask is true, else b.",
+    "mask(3, 4), x(3, 4), x(3, 4); mask(3, 1), x(2, 1, 4), x()",
+    d_a=lambda g, mask: where(mask, g, 0), d_b=lambda g, mask: where(mask, 0, g))(k.where)
+masked_fill = op("(...),(...),(...)->(...)", "x, with value where mask is true.",
+    "x(3, 4), mask(3, 4), x(); x(3, 4), mask(4), x(3, 1)", types="first",
     d_x=lambda g, mask: masked_fill(g, mask, 0),
-    d_value=lambda g, mask: where(mask, g, 0),
-)(k.masked_fill)
+    d_value=lambda g, mask: where(mask, g, 0))(k.masked_fill)
 floor = op(EACH, "The greatest whole number up to x.", d_x=ZERO)(np.floor)
 ceil = op(EACH, "The least whole number from x.", d_x=ZERO)(np.ceil)
-round = op(
-    EACH,
-    "The nearest number of `decimals` places; a half goes to even.",
-    "x(3, 4)",
-    "x(3, 4), decimals=1",
-    d_x=ZERO,
-)(k.round_to)
+round = op(EACH, "The nearest number of `decimals` places; a half goes to even.",
+    "x(3, 4); x(3, 4), decimals=1", d_x=ZERO)(k.round_to)
 
 # --- comparing and asking (not differentiable) ---------------------------------------------------
 
@@ -186,405 +115,203 @@ logical_and = op(PAIR, "a and b, of truth values.")(np.logical_and)
 logical_or = op(PAIR, "a or b, of truth values.")(np.logical_or)
 logical_xor = op(PAIR, "Whether just one of a and b is true.")(np.logical_xor)
 logical_not = op(EACH, "not x")(np.logical_not)
-bitwise_and = op(
-    PAIR,
-    "a & b, of integers or booleans.",
-    "whole(3, 4), whole(4)",
-    "mask(3), mask(3)",
-    types="integer",
-)(np.bitwise_and)
-bitwise_or = op(
-    PAIR,
-    "a | b, of integers or booleans.",
-    "whole(3, 4), whole(4)",
-    "mask(3), mask(3)",
-    types="integer",
-)(np.bitwise_or)
-bitwise_xor = op(
-    PAIR,
-    "a ^ b, of integers or booleans.",
-    "whole(3, 4), whole(4)",
-    "mask(3), mask(3)",
-    types="integer",
-)(np.bitwise_xor)
-bitwise_not = op(EACH, "~x, of integers or booleans.", "whole(3, 4)", "mask(3)", types="integer")(
-    np.invert
-)
+bitwise_and = op(PAIR, "a & b, of integers or booleans.", "whole(3, 4), whole(4); mask(3), mask(3)",
+    types="integer")(np.bitwise_and)
+bitwise_or = op(PAIR, "a | b, of integers or booleans.", "whole(3, 4), whole(4); mask(3), mask(3)",
+    types="integer")(np.bitwise_or)
+bitwise_xor = op(PAIR, "a ^ b, of integers or booleans.", "whole(3, 4), whole(4); mask(3), mask(3)",
+    types="integer")(np.bitwise_xor)
+bitwise_not = op(EACH, "~x, of integers or booleans.", "whole(3, 4); mask(3)",
+    types="integer")(np.invert)
 isnan = op(EACH, "Whether x is nan.")(np.isnan)
 isinf = op(EACH, "Whether x is infinite.")(np.isinf)
 isfinite = op(EACH, "Whether x is neither nan nor infinite.")(np.isfinite)
-any = op(
-    FOLD,
-    "Whether one is true along dim.",
-    "mask(3, 4)",
-    "mask(3, 4), dim=1",
-    "mask(2, 3), dim=0, keepdim=True",
-)(k.reduction(np.logical_or))
-all = op(
-    FOLD,
-    "Whether all are true along dim.",
-    "mask(3, 4)",
-    "mask(3, 4), dim=1",
-    "mask(2, 3), dim=0, keepdim=True",
-)(k.reduction(np.logical_and))
-argmax = op(
-    FOLD,
-    "The index of the first greatest.",
-    "x(3, 4)",
-    "x(3, 4), dim=1",
-    "x(2, 3), dim=0, keepdim=True",
-)(k.arg_extremum(np.argmax, "argmax"))
-argmin = op(
-    FOLD,
-    "The index of the first least.",
-    "x(3, 4)",
-    "x(3, 4), dim=1",
-    "x(2, 3), dim=0, keepdim=True",
-)(k.arg_extremum(np.argmin, "argmin"))
-argsort = op(
-    EACH,
-    "The indices that sort along dim; equal values keep their order.",
-    "x(3, 4)",
-    "x(3, 4), dim=0, descending=True",
-)(k.argsort)
-one_hot = op(
-    "(...)->(...,?)",
-    "A new last axis with 1 at the index x, else 0.",
-    "labels(4, 3, 2)",
-    "labels(3, 2), num_classes=5",
-)(k.one_hot)
-nonzero_rows = op(
-    "(...)->(?)", "The index of every element that isn't 0, a row each.", "x(3, 4)", "mask(3, 4)"
-)(k.nonzero)
+any = op(FOLD, "Whether one is true along dim.",
+    "mask(3, 4); mask(3, 4), dim=1; mask(2, 3), dim=0, keepdim=True")(k.reduction(np.logical_or))
+all = op(FOLD, "Whether all are true along dim.",
+    "mask(3, 4); mask(3, 4), dim=1; mask(2, 3), dim=0, keepdim=True")(k.reduction(np.logical_and))
+argmax = op(FOLD, "The index of the first greatest.",
+    "x(3, 4); x(3, 4), dim=1; x(2, 3), dim=0, keepdim=True")(k.arg_extremum(np.argmax, "argmax"))
+argmin = op(FOLD, "The index of the first least.",
+    "x(3, 4); x(3, 4), dim=1; x(2, 3), dim=0, keepdim=True")(k.arg_extremum(np.argmin, "argmin"))
+argsort = op(EACH, "The indices that sort along dim; equal values keep their order.",
+    "x(3, 4); x(3, 4), dim=0, descending=True")(k.argsort)
+one_hot = op("(...)->(...,?)", "A new last axis with 1 at the index x, else 0.",
+    "labels(4, 3, 2); labels(3, 2), num_classes=5")(k.one_hot)
+nonzero_rows = op("(...)->(?)", "The index of every element that isn't 0, a row each.",
+    "x(3, 4); mask(3, 4)")(k.nonzero)
 
 # --- reductions ----------------------------------------------------------------------------------
 
-sum = op(
-    FOLD,
-    "The sum over dim; integers add up in int64.",
-    d_x=lambda g, x_shape, dim, keepdim: spread(g, x_shape, dim, keepdim),
-)(k.total)
+sum = op(FOLD, "The sum over dim; integers add up in int64.",
+    d_x=lambda g, x_shape, dim, keepdim: spread(g, x_shape, dim, keepdim))(k.total)
 
 
-@op(
-    FOLD,
-    "The mean over dim: sum / n.",
-    types="floating",
-    d_x=lambda g, x_shape, dim, keepdim: spread(g / count(x_shape, dim), x_shape, dim, keepdim),
-)
+@op(FOLD, "The mean over dim: sum / n.", types="floating",
+    d_x=lambda g, x_shape, dim, keepdim: spread(g / count(x_shape, dim), x_shape, dim, keepdim))
 def mean(x, dim=None, keepdim=False, *, out=None):
     y = k.total(x, dim, keepdim, out)
     n = k.ratio_or_nan(count(x.shape, dim))
     return np.true_divide(y, n, out=out)
 
 
-variance = op(
-    FOLD,
-    "The variance over dim: sum (x - mean)**2 / (n - correction).",
-    "x(3, 4)",
-    "x(3, 4), dim=1, correction=0",
-    "x(2, 3), dim=0, keepdim=True",
-    types="floating",
+variance = op(FOLD, "The variance over dim: sum (x - mean)**2 / (n - correction).",
+    "x(3, 4); x(3, 4), dim=1, correction=0; x(2, 3), dim=0, keepdim=True", types="floating",
     d_x=lambda g, x, x_shape, dim, correction, keepdim: (
-        spread(g, x_shape, dim, keepdim)
-        * (x - mean(x, dim, True))
-        * ratio(2.0, count(x_shape, dim) - correction)
-    ),
-)(k.variance)
+        spread(g, x_shape, dim, keepdim) * (x - mean(x, dim, True))
+        * ratio(2.0, count(x_shape, dim) - correction)))(k.variance)
 
 
-@op(
-    FOLD,
-    "The standard deviation over dim: sqrt(var); of equal values it has slope 0.",
-    "x(3, 4)",
-    "x(3, 4), dim=1, correction=0",
-    "x(2, 3), dim=0, keepdim=True",
-    types="floating",
+@op(FOLD, "The standard deviation over dim: sqrt(var); of equal values it has slope 0.",
+    "x(3, 4); x(3, 4), dim=1, correction=0; x(2, 3), dim=0, keepdim=True", types="floating",
     d_x=lambda g, x, y, x_shape, dim, correction, keepdim: (
-        spread(masked_fill(g / y, y == 0, 0), x_shape, dim, keepdim)
-        * (x - mean(x, dim, True))
-        * ratio(1.0, count(x_shape, dim) - correction)
-    ),
-)
+        spread(masked_fill(g / y, y == 0, 0), x_shape, dim, keepdim) * (x - mean(x, dim, True))
+        * ratio(1.0, count(x_shape, dim) - correction)))
 def deviation(x, dim=None, correction=1, keepdim=False, *, out=None):
     return np.sqrt(k.variance(x, dim, correction, keepdim, out), out=out)
 
 
-@op(
-    FOLD,
-    "The p-norm over dim, (sum |x|**p)**(1/p) for 0 < p < inf; at 0 it has slope 0.",
-    "x(3, 4)",
-    "x(3, 4), p=3.0, dim=1",
-    "x(3, 4), p=1, dim=0, keepdim=True",
-    "x(3, 4), p=1.5",
+@op(FOLD, "The p-norm over dim, (sum |x|**p)**(1/p) for 0 < p < inf; at 0 it has slope 0.",
+    "x(3, 4); x(3, 4), p=3.0, dim=1; x(3, 4), p=1, dim=0, keepdim=True; x(3, 4), p=1.5",
     types="floating",
     d_x=lambda g, x, y, x_shape, p, dim, keepdim: (
         spread(masked_fill(g / y ** (p - 1), y == 0, 0), x_shape, dim, keepdim)
-        * (x if p == 2 else sign(x) * masked_fill(abs(x), x == 0, 1) ** (p - 1))
-    ),
-)
+        * (x if p == 2 else sign(x) * masked_fill(abs(x), x == 0, 1) ** (p - 1))))
 def p_norm(x, p=2, dim=None, keepdim=False, *, out=None):
     y = k.total(k.power(np.abs(x), p), dim, keepdim, out)
     return np.sqrt(y, out=out) if p == 2 else np.power(y, 1 / p, out=out)
 
 
-amax = op(
-    FOLD,
-    "The greatest over dim; ties share the cotangent evenly.",
-    "x(3, 4)",
-    "x(3, 4), dim=1",
-    "x(2, 3, 4), dim=(0, 2), keepdim=True",
-    d_x=lambda g, x, y, x_shape, dim, keepdim: (
-        spread(g, x_shape, dim, keepdim) * ties(x, y, dim, keepdim)
-    ),
-)(k.extremum(np.maximum, "amax"))
-amin = op(
-    FOLD,
-    "The least over dim; ties share the cotangent evenly.",
-    "x(3, 4)",
-    "x(3, 4), dim=1",
-    "x(2, 3, 4), dim=(0, 2), keepdim=True",
-    d_x=lambda g, x, y, x_shape, dim, keepdim: (
-        spread(g, x_shape, dim, keepdim) * ties(x, y, dim, keepdim)
-    ),
-)(k.extremum(np.minimum, "amin"))
-median_value = op(
-    FOLD,
-    "The lower middle value over dim; ties share the cotangent evenly.",
-    "x(3, 4)",
-    "x(3, 4), dim=1",
-    "x(2, 3), dim=0, keepdim=True",
-    d_x=lambda g, x, y, x_shape, dim, keepdim: (
-        spread(g, x_shape, dim, keepdim) * ties(x, y, dim, keepdim)
-    ),
-)(k.median)
-prod_along = op(
-    FOLD,
-    "The product along one dim.",
-    "x(3, 4), dim=1",
-    "x(3, 4), dim=0, keepdim=True",
+def evenly(g, x, y, x_shape, dim, keepdim):
+    """The derivative of an extremum: its cotangent, shared among the ties."""
+    return spread(g, x_shape, dim, keepdim) * ties(x, y, dim, keepdim)
+
+
+amax = op(FOLD, "The greatest over dim; ties share the cotangent evenly.",
+    "x(3, 4); x(3, 4), dim=1; x(2, 3, 4), dim=(0, 2), keepdim=True",
+    d_x=evenly)(k.extremum(np.maximum, "amax"))
+amin = op(FOLD, "The least over dim; ties share the cotangent evenly.",
+    "x(3, 4); x(3, 4), dim=1; x(2, 3, 4), dim=(0, 2), keepdim=True",
+    d_x=evenly)(k.extremum(np.minimum, "amin"))
+median_value = op(FOLD, "The lower middle value over dim; ties share the cotangent evenly.",
+    "x(3, 4); x(3, 4), dim=1; x(2, 3), dim=0, keepdim=True", d_x=evenly)(k.median)
+prod_along = op(FOLD, "The product along one dim.", "x(3, 4), dim=1; x(3, 4), dim=0, keepdim=True",
     d_x=lambda g, x, x_shape, dim, keepdim: (
-        spread(g, x_shape, dim, keepdim) * product_of_others(x, dim)
-    ),
-)(k.product)
-logsumexp = op(
-    FOLD,
-    "log sum e**x over dim, right for x of any size.",
-    "x(3, 4), dim=1",
-    "x(2, 3, 4), dim=(0, 2), keepdim=True",
-    types="float",
+        spread(g, x_shape, dim, keepdim) * product_of_others(x, dim)))(k.product)
+logsumexp = op(FOLD, "log sum e**x over dim, right for x of any size.",
+    "x(3, 4), dim=1; x(2, 3, 4), dim=(0, 2), keepdim=True", types="float",
     d_x=lambda g, x, y, x_shape, dim, keepdim: (
-        spread(g, x_shape, dim, keepdim) * exp(x - spread(y, x_shape, dim, keepdim))
-    ),
-)(k.logsumexp)
-softmax = op(
-    EACH,
-    "e**x / sum e**x along dim, right for x of any size.",
-    "x(3, 4), dim=1",
-    "x(2, 3, 4), dim=1",
-    types="floating",
-    d_x=lambda g, y, dim: (g - sum(g * y, dim, True)) * y,
-)(k.softmax)
-log_softmax = op(
-    EACH,
-    "log softmax(x) = x - log sum e**x along dim.",
-    "x(3, 4), dim=1",
-    "x(2, 3, 4), dim=1",
-    types="floating",
-    d_x=lambda g, y, dim: g - exp(y) * sum(g, dim, True),
-)(k.log_softmax)
+        spread(g, x_shape, dim, keepdim)
+        * exp(x - spread(y, x_shape, dim, keepdim))))(k.logsumexp)
+softmax = op(EACH, "e**x / sum e**x along dim, right for x of any size.",
+    "x(3, 4), dim=1; x(2, 3, 4), dim=1", types="floating",
+    d_x=lambda g, y, dim: (g - sum(g * y, dim, True)) * y)(k.softmax)
+log_softmax = op(EACH, "log softmax(x) = x - log sum e**x along dim.",
+    "x(3, 4), dim=1; x(2, 3, 4), dim=1", types="floating",
+    d_x=lambda g, y, dim: g - exp(y) * sum(g, dim, True))(k.log_softmax)
 
 # --- products ------------------------------------------------------------------------------------
 
-mm = op(
-    "(...,n,k),(...,k,m)->(...,n,m)",
+mm = op("(...,n,k),(...,k,m)->(...,n,m)",
     "The matrix product of the last two axes; the axes before them broadcast.",
-    "x(3, 4), x(4, 2)",
-    "x(5, 1, 3, 4), x(2, 4, 3)",
-    "x(50, 3), x(3, 2)",
-    types="same",
-    d_a=lambda g, b: mm(g, mT(b)),
-    d_b=lambda g, a: mm(mT(a), g),
-)(k.mm)
-affine = op(
-    "(n,i),(o,i),(o)->(n,o)",
-    "x W' + b for a batch of rows.",
-    "x(3, 4), x(2, 4), x(2)",
-    "x(50, 3), x(2, 3), x(2)",
-    types="same",
-    d_x=lambda g, W: mm(g, W),
-    d_W=lambda g, x: mm(g.T, x),
-    d_b=lambda g: sum(g, 0),
-)(k.affine)
+    "x(3, 4), x(4, 2); x(5, 1, 3, 4), x(2, 4, 3); x(50, 3), x(3, 2)", types="same",
+    d_a=lambda g, b: mm(g, mT(b)), d_b=lambda g, a: mm(mT(a), g))(k.mm)
+affine = op("(n,i),(o,i),(o)->(n,o)", "x W' + b for a batch of rows.",
+    "x(3, 4), x(2, 4), x(2); x(50, 3), x(2, 3), x(2)", types="same", d_x=lambda g, W: mm(g, W),
+    d_W=lambda g, x: mm(g.T, x), d_b=lambda g: sum(g, 0))(k.affine)
 
 # --- shape and index -----------------------------------------------------------------------------
 
-
-reshaped = op(
-    "(...)->(shape)",
-    "The elements in C order, in another shape.",
-    "x(3, 4), shape=(2, 6)",
-    types="any",
-    view=True,
-    d_x=lambda g, x_shape: reshaped(g, x_shape),
-)(k.reshaped)
+reshaped = op("(...)->(shape)", "The elements in C order, in another shape.",
+    "x(3, 4), shape=(2, 6)", types="any", view=True,
+    d_x=lambda g, x_shape: reshaped(g, x_shape))(k.reshaped)
 
 
-@op(
-    "(...)->(?)",
-    "The axes in the order `dims`.",
-    "x(2, 3, 4), dims=(2, 0, 1)",
-    types="any",
-    view=True,
-    d_x=lambda g, dims: permuted(g, inverse(dims)),
-)
+@op("(...)->(?)", "The axes in the order `dims`.", "x(2, 3, 4), dims=(2, 0, 1)", types="any",
+    view=True, d_x=lambda g, dims: permuted(g, inverse(dims)))
 def permuted(x, dims):
     return np.transpose(x, dims)
 
 
-broadcast_to = op(
-    "(...)->(shape)",
-    "x repeated, without copying, along new and size-1 axes.",
-    "x(3, 1), shape=(2, 3, 4)",
-    types="any",
-    view=True,
-    d_x=lambda g, x_shape: sum_to(g, x_shape),
-)(k.broadcast_to)
-getitem = op(
-    "(...)->(?)",
-    "x[index]; repeats in an integer index add their cotangents up.",
-    "x(3, 4), index=(slice(1, 3), None, 0)",
-    "x(3, 4), index=(array([0, 2, 0]),)",
-    "x(3, 4), index=array([[True, False, True, True]] * 3)",
-    types="any",
-    view=True,
-    d_x=lambda g, x_shape, index: put(g, x_shape, index),
-)(k.getitem)
-take_along = op(
-    "(...),(...)->(?)",
+broadcast_to = op("(...)->(shape)", "x repeated, without copying, along new and size-1 axes.",
+    "x(3, 1), shape=(2, 3, 4)", types="any", view=True,
+    d_x=lambda g, x_shape: sum_to(g, x_shape))(k.broadcast_to)
+getitem = op("(...)->(?)", "x[index]; repeats in an integer index add their cotangents up.",
+    "x(3, 4), index=(slice(1, 3), None, 0); x(3, 4), index=(array([0, 2, 0]),); "
+    "x(3, 4), index=array([[True, False, True, True]] * 3)", types="any", view=True,
+    d_x=lambda g, x_shape, index: put(g, x_shape, index))(k.getitem)
+take_along = op("(...),(...)->(?)",
     "y[i, j] = x[index[i, j], j] for dim 0, and so on: torch's gather.",
-    "x(3, 4), labels(4, 3, 2), dim=1",
-    "x(3, 4), labels(3, 2, 4), dim=0",
-    types="any",
-    d_x=lambda g, index, x_shape, dim: put_along(g, index, x_shape, dim),
-)(k.take_along)
-concatenate = op(
-    "(...)*->(?)",
-    "The inputs one after the other along dim.",
-    "x(3, 4), x(3, 1), x(3, 2), dim=1",
-    "x(2), x(3)",
-    d_xs=lambda g, i, xs_shapes, dim: getitem(g, segment(xs_shapes, i, dim)),
-)(k.concatenate)
+    "x(3, 4), labels(4, 3, 2), dim=1; x(3, 4), labels(3, 2, 4), dim=0", types="any",
+    d_x=lambda g, index, x_shape, dim: put_along(g, index, x_shape, dim))(k.take_along)
+concatenate = op("(...)*->(?)", "The inputs one after the other along dim.",
+    "x(3, 4), x(3, 1), x(3, 2), dim=1; x(2), x(3)",
+    d_xs=lambda g, i, xs_shapes, dim: getitem(g, segment(xs_shapes, i, dim)))(k.concatenate)
 clone = op(EACH, "A copy in memory of its own.", types="any", d_x=lambda g: g)(k.clone)
 zeros_of = op(EACH, "Zeros in the shape of x.", types="any", d_x=ZERO)(k.zeros_of)
-cast = op(
-    EACH,
-    "x in another dtype.",
-    "x(3, 4), dtype=dtype('float64')",
-    types="any",
-    d_x=lambda g, x_dtype: cast(g, x_dtype),
-)(k.cast)
+cast = op(EACH, "x in another dtype.", "x(3, 4), dtype=dtype('float64')", types="any",
+    d_x=lambda g, x_dtype: cast(g, x_dtype))(k.cast)
 
 # --- what closure needs: the adjoints of the above -----------------------------------------------
 
-spread = op(
-    "(...)->(shape)",
-    "The adjoint of sum: x repeated over the axes `dim` of `shape`.",
-    "x(3), shape=(3, 4), dim=1",
-    "x(1, 4), shape=(3, 4), dim=0, keepdim=True",
-    types="any",
-    d_x=lambda g, dim, keepdim: sum(g, dim, keepdim),
-)(k.spread)
-sum_to = op(
-    "(...)->(shape)",
-    "The adjoint of broadcast_to: the sum over what it repeated.",
-    "x(2, 3, 4), shape=(3, 1)",
-    types="any",
-    d_x=lambda g, x_shape: broadcast_to(g, x_shape),
-)(k.sum_to)
-ties = op(
-    "(...),(...)->(...)",
+spread = op("(...)->(shape)", "The adjoint of sum: x repeated over the axes `dim` of `shape`.",
+    "x(3), shape=(3, 4), dim=1; x(1, 4), shape=(3, 4), dim=0, keepdim=True", types="any",
+    d_x=lambda g, dim, keepdim: sum(g, dim, keepdim))(k.spread)
+sum_to = op("(...)->(shape)", "The adjoint of broadcast_to: the sum over what it repeated.",
+    "x(2, 3, 4), shape=(3, 1)", types="any",
+    d_x=lambda g, x_shape: broadcast_to(g, x_shape))(k.sum_to)
+ties = op("(...),(...)->(...)",
     "1/k at each of the k elements of x that equal y, the extremum over dim; else 0.",
-    "x(3, 4), x(3), dim=1",
-    d_x=ZERO,
-    d_y=ZERO,
-)(k.ties)
-product_of_others = op(
-    EACH,
-    "For every element the product of the others along dim.",
-    "x(3, 4), dim=1",
-    "x(3), dim=0",
-    d_x=lambda g, x, dim: product_of_others_adjoint(g, x, dim),
-)(k.product_of_others)
+    "x(3, 4), x(3), dim=1", d_x=ZERO, d_y=ZERO)(k.ties)
+product_of_others = op(EACH, "For every element the product of the others along dim.",
+    "x(3, 4), dim=1; x(3), dim=0",
+    d_x=lambda g, x, dim: product_of_others_adjoint(g, x, dim))(k.product_of_others)
 
 
 def product_of_others_adjoint(g, x, dim):
-    """sum_i g_i prod_{k not in (i, j)} x_k: row i of a matrix lacks x_i, and its others lack x_j."""
+    """sum_i g_i prod_{k not in (i, j)} x_k: row i of a matrix lacks x_i, its others lack x_j."""
     diagonal = np.eye(x.shape[dim], dtype=np.bool_)
     rows = where(diagonal, 1, unsqueeze(transpose(x, dim, -1), -2))
     slopes = where(diagonal, 0, product_of_others(rows, -1))
     return transpose(sum(unsqueeze(transpose(g, dim, -1), -1) * slopes, -2), dim, -1)
 
 
-put = op(
-    "(...)->(shape)",
-    "The adjoint of getitem: zeros of `shape` with x added at `index`.",
-    "x(2, 4), shape=(3, 4), index=(slice(1, 3),)",
-    "x(3, 4), shape=(3, 4), index=(array([0, 2, 0]),)",
-    types="any",
-    d_x=lambda g, index: getitem(g, index),
-)(k.put)
-put_along = op(
-    "(...),(...)->(shape)",
+put = op("(...)->(shape)", "The adjoint of getitem: zeros of `shape` with x added at `index`.",
+    "x(2, 4), shape=(3, 4), index=(slice(1, 3),); "
+    "x(3, 4), shape=(3, 4), index=(array([0, 2, 0]),)", types="any",
+    d_x=lambda g, index: getitem(g, index))(k.put)
+put_along = op("(...),(...)->(shape)",
     "The adjoint of gather: zeros of `shape` with x added along dim at `index`.",
-    "x(3, 2), labels(4, 3, 2), shape=(3, 4), dim=1",
-    types="any",
-    d_x=lambda g, index, dim: take_along(g, index, dim),
-)(k.put_along)
-replaced = op(
-    "(...),(...)->(...)",
+    "x(3, 2), labels(4, 3, 2), shape=(3, 4), dim=1", types="any",
+    d_x=lambda g, index, dim: take_along(g, index, dim))(k.put_along)
+replaced = op("(...),(...)->(...)",
     "x with `value` in the place of x[index]: what x[index] = value writes.",
-    "x(3, 4), x(4), index=(1,)",
-    "x(3, 4), x(2, 1), index=(array([0, 2]),)",
-    types="first",
+    "x(3, 4), x(4), index=(1,); x(3, 4), x(2, 1), index=(array([0, 2]),)", types="first",
     d_x=lambda g, value_shape, index: replaced(g, 0, index),
-    d_value=lambda g, index: getitem(g, index),
-)(k.replaced)
+    d_value=lambda g, index: getitem(g, index))(k.replaced)
 
 # --- losses --------------------------------------------------------------------------------------
 
-binary_cross_entropy_with_logits = op(
-    "(...),(...)->(reduction)",
+binary_cross_entropy_with_logits = op("(...),(...)->(reduction)",
     "(1 - t) x - log sigmoid x, reduced: -(t log p + (1 - t) log(1 - p)) at p = sigmoid x.",
-    "x(3, 4), x(3, 4)",
-    "x(5), x(5), reduction='sum'",
-    "x(5), x(5), reduction='none'",
+    "x(3, 4), x(3, 4); x(5), x(5), reduction='sum'; x(5), x(5), reduction='none'",
     d_x=lambda g, x, t, x_shape, reduction: (
-        (sigmoid(x) - t) * g / (count(x_shape) if reduction == "mean" else 1)
-    ),
-    d_t=lambda g, x, x_shape, reduction: -x * g / (count(x_shape) if reduction == "mean" else 1),
-)(k.bce)
-nll = op(
-    "(n,c,...),(n,...)->(reduction)",
+        (sigmoid(x) - t) * g / (count(x_shape) if reduction == "mean" else 1)),
+    d_t=lambda g, x, x_shape, reduction: (
+        -x * g / (count(x_shape) if reduction == "mean" else 1)))(k.bce)
+nll = op("(n,c,...),(n,...)->(reduction)",
     "-z[i, t[i]], reduced; rows whose label is ignore_index count for nothing.",
-    "x(3, 4), labels(4, 3)",
-    "x(3, 4, 2), labels(4, 3, 2), reduction='sum'",
-    "x(3, 4), labels(4, 3), reduction='none', ignore_index=1",
-    types="any",
-    d_z=lambda g, t, z_shape, reduction, ignore_index: nll_adjoint(
-        g, t, z_shape, reduction, ignore_index
-    ),
-)(k.nll)
-nll_adjoint = op(
-    "(...),(n,...)->(shape)",
-    "The adjoint of nll, which is linear in z.",
-    "x(), labels(4, 3), shape=(3, 4)",
-    "x(3), labels(4, 3), shape=(3, 4), reduction='none', ignore_index=1",
-    types="any",
-    d_x=lambda g, t, reduction, ignore_index: nll(g, t, reduction, ignore_index),
-)(k.nll_adjoint)
+    "x(3, 4), labels(4, 3); x(3, 4, 2), labels(4, 3, 2), reduction='sum'; "
+    "x(3, 4), labels(4, 3), reduction='none', ignore_index=1", types="any",
+    d_z=lambda g, t, z_shape, reduction, ignore_index: (
+        nll_adjoint(g, t, z_shape, reduction, ignore_index)))(k.nll)
+nll_adjoint = op("(...),(n,...)->(shape)", "The adjoint of nll, which is linear in z.",
+    "x(), labels(4, 3), shape=(3, 4); "
+    "x(3), labels(4, 3), shape=(3, 4), reduction='none', ignore_index=1", types="any",
+    d_x=lambda g, t, reduction, ignore_index: nll(g, t, reduction, ignore_index))(k.nll_adjoint)
 
-# --- compositions: torch's names that are made of the ops above -----------------------------------
+# fmt: on
+# --- compositions: torch's names that are made of the ops above ----------------------------------
 
 
 @composed("mask(3, 4), x(3, 4), x(4)")
@@ -597,7 +324,7 @@ def where(condition, a=None, b=None):
     return nonzero(condition, as_tuple=True) if a is None else where_both(condition, a, b)
 
 
-@composed("x(3, 4), -1.0, 1.0", "x(3, 4), min=0.5", "x(3, 4), x(4), x(3, 1)")
+@composed("x(3, 4), -1.0, 1.0; x(3, 4), min=0.5; x(3, 4), x(4), x(3, 1)")
 def clamp(x, min=None, max=None):
     """``x`` limited to [min, max]; ``max`` wins where ``min > max``; slope 1 at both bounds."""
     if min is None and max is None:
@@ -608,13 +335,8 @@ def clamp(x, min=None, max=None):
 
 
 @composed(
-    "x(3, 4), x(4, 2)",
-    "x(4), x(4)",
-    "x(3, 4), x(4)",
-    "x(4), x(4, 2)",
-    "x(5, 3, 4), x(4)",
-    "x(4), x(5, 4, 2)",
-    "x(5, 1, 2, 3), x(4, 3, 2)",
+    "x(3, 4), x(4, 2); x(4), x(4); x(3, 4), x(4); x(4), x(4, 2); x(5, 3, 4), x(4); "
+    "x(4), x(5, 4, 2); x(5, 1, 2, 3), x(4, 3, 2)"
 )
 def matmul(a, b):
     """The matrix product ``a @ b``: 1-D operands are a row and a column, batch axes broadcast.
@@ -675,12 +397,12 @@ def bmm(a, b):
         if x.ndim != 3:
             raise said(RuntimeError, f"{name} must be a 3D tensor; its shape is {tuple(x.shape)}")
     if a.shape[0] != b.shape[0] or a.shape[2] != b.shape[1]:
-        raise k.cannot_multiply(a.shape[:1] + a.shape[1:], b.shape)
+        raise cannot_multiply(a.shape[:1] + a.shape[1:], b.shape)
     return mm(a, b)
 
 
 @composed(
-    "x(3, 4), x(2, 4), x(2)", "x(4), x(2, 4), x(2)", "x(2, 3, 4), x(2, 4), x(2)", "x(3, 4), x(2, 4)"
+    "x(3, 4), x(2, 4), x(2); x(4), x(2, 4), x(2); x(2, 3, 4), x(2, 4), x(2); x(3, 4), x(2, 4)"
 )
 def linear(input, weight, bias=None):
     """``x W' + b`` over the last axis: (...,i),(o,i),(o)->(...,o)."""
@@ -692,12 +414,12 @@ def linear(input, weight, bias=None):
     return reshape(affine(rows, weight, bias), (*input.shape[:-1], weight.shape[0]))
 
 
-def sizes(shape):
+def sizes(shape: Any) -> Any:
     """The shape from ``f(2, 3)`` as well as from ``f((2, 3))``."""
     return tuple(shape[0]) if len(shape) == 1 and not hasattr(shape[0], "__index__") else shape
 
 
-@composed("x(3, 4), (2, -1)", "x(3, 4), 12")
+@composed("x(3, 4), (2, -1); x(3, 4), 12")
 def reshape(x, *shape):
     """The elements in C order in another shape, of which one size may be -1; a view if it can."""
     return reshaped(x, resolved(sizes(shape), count(x.shape)))
@@ -709,7 +431,7 @@ def view(x, *shape):
     return reshaped(x, resolved(sizes(shape), count(x.shape)), copy=False)
 
 
-@composed("x(2, 3, 4)", "x(2, 3, 4), 1")
+@composed("x(2, 3, 4); x(2, 3, 4), 1")
 def flatten(x, start_dim=0, end_dim=-1):
     """The axes from ``start_dim`` to ``end_dim`` as one."""
     if x.ndim == 0:
@@ -721,14 +443,14 @@ def flatten(x, start_dim=0, end_dim=-1):
     return reshaped(x, (*x.shape[:first], size, *x.shape[last + 1 :]))
 
 
-@composed("x(3, 1, 2, 1)", "x(3, 1), 1", "x(3, 2), 0")
+@composed("x(3, 1, 2, 1); x(3, 1), 1; x(3, 2), 0")
 def squeeze(x, dim=None):
     """Without the axes of size 1, all or those in ``dim``. A batch of one loses its axis too."""
     gone = axes(dim, x.ndim)
     return reshaped(x, tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in gone))
 
 
-@composed("x(3, 4), 1", "x(3), -1")
+@composed("x(3, 4), 1; x(3), -1")
 def unsqueeze(x, dim):
     """With a new axis of size 1 at ``dim``."""
     (at,) = axes(dim, x.ndim + 1)
@@ -750,7 +472,7 @@ def transpose(x, dim0, dim1):
     return permuted(x, tuple(order))
 
 
-@composed("x(3, 4)", "x(3)")
+@composed("x(3, 4); x(3)")
 def t(x):
     """The transpose of a matrix; a vector as it is."""
     if x.ndim > 2:
@@ -781,7 +503,7 @@ def expand(x, *size):
     return broadcast_to(x, full)
 
 
-@composed("x(3), (4, 2)", "x(2, 3), (1, 2, 2)")
+@composed("x(3), (4, 2); x(2, 3), (1, 2, 2)")
 def repeat(x, *repeats):
     """``x`` copied ``repeats[i]`` times along axis i; new axes come first."""
     times = sizes(repeats)
@@ -824,7 +546,7 @@ def stack(tensors, dim=0):
     return concatenate(*(unsqueeze(x, dim) for x in tensors), dim=dim)
 
 
-@composed("x(5, 4), 2", "x(5, 4), [1, 3], 1")
+@composed("x(5, 4), 2; x(5, 4), [1, 3], 1")
 def split(x, split_size_or_sections, dim=0):
     """Views of ``split_size`` rows along ``dim`` (the last may be shorter), or of given sizes."""
     (axis,) = axes(dim, x.ndim)
@@ -903,10 +625,11 @@ def picked(kind, x, index, dim, keepdim):
     return kind(values, index) if keepdim else kind(squeeze(values, dim), squeeze(index, dim))
 
 
-@composed("x(3, 4)", "x(3, 4), 1", "x(3, 4), x(4)", "x(3, 4), 0, True")
+@composed("x(3, 4); x(3, 4), 1; x(3, 4), x(4); x(3, 4), 0, True")
 def max(x, dim=None, keepdim=False):
     """The greatest: of all, ties sharing the cotangent; or along ``dim``, as (values, indices),
-    the first tie taking it all; or of two tensors, element by element."""
+    the first tie taking it all; or of two tensors, element by element.
+    """
     if dim is None:
         return amax(x)
     if hasattr(dim, "shape"):
@@ -914,7 +637,7 @@ def max(x, dim=None, keepdim=False):
     return picked(MAX, x, argmax(x, dim, True), dim, keepdim)
 
 
-@composed("x(3, 4)", "x(3, 4), 1", "x(3, 4), x(4)")
+@composed("x(3, 4); x(3, 4), 1; x(3, 4), x(4)")
 def min(x, dim=None, keepdim=False):
     """The least: see :func:`max`."""
     if dim is None:
@@ -924,7 +647,7 @@ def min(x, dim=None, keepdim=False):
     return picked(MIN, x, argmin(x, dim, True), dim, keepdim)
 
 
-@composed("x(3, 4)", "x(3, 4), 1")
+@composed("x(3, 4); x(3, 4), 1")
 def median(x, dim=None, keepdim=False):
     """The lower middle value, of all or along ``dim`` as (values, indices)."""
     if dim is None:
@@ -934,14 +657,14 @@ def median(x, dim=None, keepdim=False):
     return picked(MEDIAN, x, argmax(at_middle, dim, True), dim, keepdim)
 
 
-@composed("x(3, 4)", "x(3, 4), 0, True")
+@composed("x(3, 4); x(3, 4), 0, True")
 def sort(x, dim=-1, descending=False, stable=True):
     """The values in order along ``dim``, and the indices they had."""
     order = argsort(x, dim, descending)
     return SORT(at(x, order, dim), order)
 
 
-@composed("x(3, 4), 2", "x(3, 4), 2, 0, False")
+@composed("x(3, 4), 2; x(3, 4), 2, 0, False")
 def topk(x, k, dim=-1, largest=True, sorted=True):
     """The ``k`` greatest (or least) along ``dim``, in order, and the indices they had."""
     size = x.shape[dim] if x.ndim else 1
@@ -953,17 +676,18 @@ def topk(x, k, dim=-1, largest=True, sorted=True):
     return TOPK(at(x, order, dim), order)
 
 
-@composed("x(3, 4)", "x(3, 4), 1")
+@composed("x(3, 4); x(3, 4), 1")
 def prod(x, dim=None, keepdim=False):
     """The product over all or along ``dim``; right with zeros among the factors."""
     return prod_along(flatten(x), 0) if dim is None else prod_along(x, dim, keepdim)
 
 
 def correction_of(unbiased, correction):
+    """torch's older ``unbiased`` flag as a correction."""
     return correction if unbiased is None else int(unbiased)
 
 
-@composed("x(3, 4)", "x(3, 4), 1, correction=0")
+@composed("x(3, 4); x(3, 4), 1, correction=0")
 def var(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """The variance; divides by n - 1 unless ``correction=0`` (or ``unbiased=False``)."""
     if isinstance(dim, bool):
@@ -971,7 +695,7 @@ def var(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
     return variance(x, dim, correction_of(unbiased, correction), keepdim)
 
 
-@composed("x(3, 4)", "x(3, 4), 1, correction=0")
+@composed("x(3, 4); x(3, 4), 1, correction=0")
 def std(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """The standard deviation; divides by n - 1 unless ``correction=0`` (``unbiased=False``)."""
     if isinstance(dim, bool):
@@ -979,7 +703,7 @@ def std(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
     return deviation(x, dim, correction_of(unbiased, correction), keepdim)
 
 
-@composed("x(3, 4)", "x(3, 4), 1, 1", "x(3, 4), inf, 1", "x(3, 4), 3")
+@composed("x(3, 4); x(3, 4), 1, 1; x(3, 4), inf, 1; x(3, 4), 3")
 def norm(x, p="fro", dim=None, keepdim=False):
     """The vector norm over ``dim``: ``p`` a number, inf, -inf, 0, or "fro" for 2."""
     p = 2 if p == "fro" or p is None else p
@@ -990,7 +714,7 @@ def norm(x, p="fro", dim=None, keepdim=False):
     return p_norm(x, p, dim, keepdim)
 
 
-@composed("x(3, 4)", "mask(3, 4), as_tuple=True")
+@composed("x(3, 4); mask(3, 4), as_tuple=True")
 def nonzero(x, as_tuple=False):
     """The index of every element that isn't 0: a row each, or a tensor per axis."""
     rows = nonzero_rows(x)

@@ -42,7 +42,7 @@ class SGD:
                 "differentiable=True is not supported: this engine's SGD writes in place; compute "
                 "p - lr * g with create_graph=True to differentiate through an update"
             )
-        self.param_groups = [{"params": checked(params), "lr": lr}]
+        self.param_groups: list[dict[str, Any]] = [{"params": checked(params), "lr": lr}]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drops every parameter's gradient, or zeroes it."""
@@ -77,7 +77,8 @@ class SGD:
 def descend(p: Any, g: Any, lr: Any) -> None:
     """p <- p - lr g in place. float32 is computed in float64 and rounded once, which is what a
     fused multiply-add gives, where torch's kernels have one; else product and difference are
-    rounded each."""
+    rounded each.
+    """
     if type(lr) is np.float32 and fused_kernels():
         p[...] = p.astype(np.float64) - g.astype(np.float64) * float(lr)
     else:

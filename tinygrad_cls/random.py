@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from . import dtypes
-from ._state import no_grad
 from .creation import like, made
 from .dtypes import dtype as Dtype
-from .ops import sizes
 from .stream import Stream
 from .tensor import Tensor, new
 
@@ -27,10 +27,18 @@ class Generator:
         dtypes.on_cpu(device)
         self.stream = Stream()
 
+    device = dtypes.CPU
+
     def manual_seed(self, seed: int) -> Generator:
         """Starts the stream anew; only the lower 32 bits of the seed count, as in torch."""
+        if not hasattr(seed, "__index__"):
+            raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
         self.stream.seed(seed)
         return self
+
+    def seed(self) -> int:
+        """Starts the stream anew from the system's entropy and returns the seed."""
+        return self.manual_seed(secrets.randbits(64)).initial_seed()
 
     def initial_seed(self) -> int:
         """The seed that the stream started with."""
@@ -42,6 +50,8 @@ class Generator:
 
     def set_state(self, state: Tensor) -> None:
         """Continues where :meth:`get_state` was called."""
+        if not isinstance(state, Tensor):
+            raise TypeError(f"expected a torch.ByteTensor, but got {type(state).__name__}")
         self.stream.set_state(state.numpy())
 
 
@@ -55,14 +65,12 @@ def manual_seed(seed: int) -> Generator:
     >>> rand(3)
     tensor([0.8823, 0.9150, 0.3829])
     """
-    return default_generator.manual_seed(seed)
+    return default_generator.manual_seed(int(seed))
 
 
 def seed() -> int:
     """Seeds the default generator from the system's entropy and returns the seed."""
-    number = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-    manual_seed(number)
-    return number
+    return default_generator.seed()
 
 
 def initial_seed() -> int:
@@ -80,49 +88,104 @@ def set_rng_state(state: Tensor) -> None:
     default_generator.set_state(state)
 
 
-def stream(generator: Generator | None) -> Stream:
+def stream_of(generator: Generator | None) -> Stream:
+    """The stream to draw from: the default one, unless another is given."""
     return (generator or default_generator).stream
 
 
+def shape_of(name: str, given: tuple[Any, ...], size: Any) -> tuple[int, ...]:
+    """The shape from ``f(2, 3)``, ``f((2, 3))`` or ``f(size=(2, 3))``."""
+    if not given and size is None:
+        raise TypeError(f"{name}() received an invalid combination of arguments - got (): no size")
+    shape = (
+        size
+        if size is not None
+        else given[0]
+        if len(given) == 1 and isinstance(given[0], tuple | list)
+        else given
+    )
+    if not isinstance(shape, tuple | list):
+        raise TypeError(
+            f"{name}(): argument 'size' must be tuple of ints, not {type(shape).__name__}"
+        )
+    for position, n in enumerate(shape, 1):
+        if not hasattr(n, "__index__"):
+            raise TypeError(
+                f"{name}(): argument 'size' (position {position}) must be tuple of ints, not "
+                f"{type(n).__name__}"
+            )
+    return tuple(n.__index__() for n in shape)
+
+
+def real(dtype: Any, kernel: str) -> np.dtype[Any]:
+    """The NumPy dtype to draw, refused where it is not one of torch's float32 and float64."""
+    kind = dtypes.Default.dtype if dtype is None else dtypes.of(dtype)
+    if kind not in (dtypes.float32, dtypes.float64):
+        raise NotImplementedError(
+            f"\"{kernel}\" not implemented for '{kind.title}': draw float32 or float64, and convert"
+        )
+    return kind.numpy
+
+
 def rand(
-    *size: Any,
+    *shape: Any,
+    size: Any = None,
     dtype: Dtype | None = None,
     device: Any = None,
     requires_grad: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
     """Uniform on [0, 1): 24 random bits for float32, 53 for float64."""
-    kind = dtypes.of(dtype or dtypes.Default.dtype).numpy
-    return made(stream(generator).uniform(sizes(size), kind), None, device, requires_grad)
+    kind = real(dtype, "check_uniform_bounds")
+    drawn = stream_of(generator).uniform(shape_of("rand", shape, size), kind)
+    return made(drawn, None, device, requires_grad)
 
 
 def randn(
-    *size: Any,
+    *shape: Any,
+    size: Any = None,
     dtype: Dtype | None = None,
     device: Any = None,
     requires_grad: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Standard normal (Box-Muller). From 16 elements on, float32 may differ from torch's vector
-    kernels in the last bits; the stream stays in step."""
-    kind = dtypes.of(dtype or dtypes.Default.dtype).numpy
-    return made(stream(generator).normal(sizes(size), kind), None, device, requires_grad)
+    """Standard normal (Box-Muller); see :meth:`tinygrad_cls.stream.Stream.normal`."""
+    kind = real(dtype, "normal_kernel_cpu")
+    drawn = stream_of(generator).normal(shape_of("randn", shape, size), kind)
+    return made(drawn, None, device, requires_grad)
 
 
 def randint(
-    low: int,
-    high: Any,
+    low: Any = 0,
+    high: Any = None,
     size: Any = None,
     *,
     dtype: Dtype | None = None,
     device: Any = None,
+    requires_grad: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
     """Whole numbers from ``low`` to ``high - 1``; ``randint(high, size)`` starts at 0."""
     if size is None:
         low, high, size = 0, low, high
-    drawn = stream(generator).integers(low, high, sizes((size,)))
-    return made(drawn, dtype, device, False)
+    elif high is None:
+        low, high = 0, low
+    for name, bound in (("low", low), ("high", high)):
+        if not hasattr(bound, "__index__"):
+            raise TypeError(f"randint(): argument '{name}' must be int, not {type(bound).__name__}")
+    kind = dtypes.int64 if dtype is None else dtypes.of(dtype)
+    if kind.numpy.kind in "iub":
+        least, most = (0, 1) if kind is dtypes.bool_ else limits(kind)
+        for name, bound in (("from", low), ("to - 1", high - 1)):
+            if not least <= bound <= most:
+                raise RuntimeError(f"{name} is out of bounds for {kind.c_name}: {bound}")
+    drawn = stream_of(generator).integers(low, high, shape_of("randint", (), size))
+    return made(drawn, kind, device, requires_grad)
+
+
+def limits(kind: Dtype) -> tuple[int, int]:
+    """The least and the greatest value of an integer dtype."""
+    return int(np.iinfo(kind.numpy).min), int(np.iinfo(kind.numpy).max)
 
 
 def randperm(
@@ -130,36 +193,77 @@ def randperm(
     *,
     dtype: Dtype | None = None,
     device: Any = None,
+    requires_grad: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
     """The numbers 0 to ``n - 1`` in random order."""
-    return made(stream(generator).permutation(n), dtype, device, False)
+    if not hasattr(n, "__index__"):
+        raise TypeError(f"randperm(): argument 'n' must be int, not {type(n).__name__}")
+    kind = dtypes.int64 if dtype is None else dtypes.of(dtype)
+    if kind.numpy.kind in "iu" and n - 1 > limits(kind)[1]:
+        raise RuntimeError(
+            f"value cannot be converted to type {kind.name}_t without overflow: {n - 1}"
+        )
+    return made(stream_of(generator).permutation(n), kind, device, requires_grad)
 
 
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that ``input`` holds, else 0."""
-    drawn = stream(generator).bernoulli(tuple(input.shape), input.numpy())
-    return new(drawn.astype(input._array.dtype))
+    if not isinstance(input, Tensor):
+        raise TypeError(
+            f"bernoulli(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+        )
+    if not input.is_floating_point():
+        raise NotImplementedError(
+            f"\"bernoulli_tensor_cpu_p_\" not implemented for '{input.dtype.title}': probabilities "
+            f"are of floating point"
+        )
+    p = input.detach().numpy()
+    if not ((p >= 0) & (p <= 1)).all():
+        raise RuntimeError(
+            "Expected p_in >= 0 && p_in <= 1 to be true, but got false: a probability lies in "
+            f"[0, 1], and these run from {p.min()} to {p.max()}"
+        )
+    return new(stream_of(generator).bernoulli(p.shape, p).astype(p.dtype))
 
 
 rand_like, randn_like = like(rand), like(randn)
 
 
-def filled(name: str, doc: str) -> Any:
-    """An in-place filler: ``Tensor.uniform_`` and its like."""
-
-    def fill(
-        self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None
-    ) -> Tensor:
-        draw = getattr(stream(generator), name)
-        self._check_in_place(False)
-        with no_grad():
-            self._write(new(draw(tuple(self.shape), self._array.dtype, a, b)))
-        return self
-
-    fill.__name__, fill.__doc__ = f"{name}_", doc
-    return fill
+def overwrite(tensor: Tensor, draw: Callable[[Any], Any]) -> Tensor:
+    """Writes what ``draw(shape)`` gives into the tensor, in the order of its memory, as torch."""
+    tensor._check_in_place(False)
+    steps = tensor.stride()
+    order = sorted(range(tensor.ndim), key=lambda i: -steps[i])
+    drawn = draw(tuple(tensor.shape[i] for i in order))
+    tensor.copy_(new(drawn.transpose(np.argsort(order))))
+    return tensor
 
 
-Tensor.uniform_ = filled("uniform", "Fills with uniform numbers from [a, b).")
-Tensor.normal_ = filled("normal", "Fills with normal numbers of mean a and deviation b.")
+def uniform_(
+    self: Tensor, low: float = 0.0, to: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Fills with uniform numbers from [low, to)."""
+    kind, stream = real(self.dtype, "check_uniform_bounds"), stream_of(generator)
+    return overwrite(self, lambda shape: stream.uniform(shape, kind, low, to))
+
+
+def normal_(
+    self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Fills with normal numbers of mean ``mean`` and standard deviation ``std``."""
+    kind, stream = real(self.dtype, "normal_kernel_cpu"), stream_of(generator)
+    if self.is_contiguous():
+        return overwrite(self, lambda shape: stream.normal(shape, kind, mean, std))
+    # torch draws one by one where memory has gaps; so does the stream, for fewer than 16
+    parts = [min(15, self.numel() - i) for i in range(0, self.numel(), 15)]
+
+    def draw(shape: Any) -> Any:
+        drawn = [stream.normal(n, kind, mean, std) for n in parts]
+        return np.concatenate([*drawn, np.empty(0, kind)]).reshape(shape)
+
+    return overwrite(self, draw)
+
+
+for _fill in (uniform_, normal_):
+    setattr(Tensor, _fill.__name__, _fill)

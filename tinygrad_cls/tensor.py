@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import autograd, dtypes, ops
 from ._state import state
 from .autograd import Node, Saved
-from .dtypes import CPU, Size, dtype
 from .errors import said
-from .formatting import tensor_repr
 from .indexing import split_index
 from .op import Op
+from .surface import Surface
 
 ndarray = np.ndarray
 blank = object.__new__  # makes a tensor without its constructor
@@ -44,13 +42,14 @@ def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
     kind, agreed = None, True
     for x in inputs:
         if isinstance(x, Tensor):
-            x = x._array
-            if x.dtype is not kind:
-                agreed = agreed and kind is None and x.dtype.kind == "f"
-                kind = x.dtype
-        elif type(x) is not float and type(x) is not int:
-            agreed = False
-        arrays.append(x)
+            array = x._array
+            if array.dtype is not kind:
+                agreed = agreed and kind is None and array.dtype.kind == "f"
+                kind = array.dtype
+            arrays.append(array)
+        else:
+            agreed = agreed and (type(x) is float or type(x) is int)
+            arrays.append(x)
     if not agreed or op.types == "integer":
         inputs = agree(op, inputs, arrays)
         arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
@@ -78,31 +77,20 @@ def record(
     wanted = []
     for i in range(len(inputs)) if op.law.variadic else op.formulas:
         x = inputs[i]
-        if isinstance(x, Tensor):
-            edge = x._node
-            if edge is None:
-                if not x._requires_grad:
-                    continue
-                edge = x
-            elif x._base is not None:
+        if isinstance(x, Tensor) and (x._node is not None or x._requires_grad):
+            if x._base is not None:
                 x._check_history()
-            edges[i] = edge
+            edges[i] = x._edge
             wanted.append(i)
     if not wanted:
         return
-    saved: dict[str, Any] = {}
     needs, keeps_values = op.memory(tuple(wanted))
+    saved: dict[str, Any] = {}
     for name, what, i in needs:
         if what == "input":
-            x = inputs[i]
-            if isinstance(x, Tensor):
-                if x._inference:
-                    raise cannot_save_inference()
-                saved[name] = Saved(arrays[i], x._counted(), i)
-            else:
-                saved[name] = Saved(arrays[i], None, i)
+            saved[name] = save(inputs[i], arrays[i], i)
         elif what == "output":
-            saved[name] = Saved(result._array, result._counted(), -1)
+            saved[name] = save(result, result._array, -1)
         elif what == "shape":
             saved[name] = arrays[i].shape
         elif what == "shapes":
@@ -115,13 +103,18 @@ def record(
     result._node = Node(op, tuple(edges), shapes, saved, keeps_values)
 
 
-def cannot_save_inference() -> RuntimeError:
-    return RuntimeError(
-        "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
-        "inference mode in computation tracked by autograd. To work around this, you can make a "
-        "clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
-        "`torch.inference_mode()`."
-    )
+def save(x: Any, array: Any, where: int) -> Saved:
+    """An input (or, at -1, the output) kept for backward with the version of its memory."""
+    if not isinstance(x, Tensor):
+        return Saved(array, None, where)
+    if x._inference:
+        raise RuntimeError(
+            "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+            "inference mode in computation tracked by autograd. To work around this, you can make "
+            "a clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` "
+            "instead of `torch.inference_mode()`."
+        )
+    return Saved(array, x._counted(), where)
 
 
 def agree(op: Op, inputs: tuple[Any, ...], arrays: list[Any]) -> tuple[Any, ...]:
@@ -169,7 +162,7 @@ def new(array: Any) -> Tensor:
     return made
 
 
-class Tensor:
+class Tensor(Surface):
     """An n-dimensional array that remembers how it was computed.
 
     Made by :func:`tensor`, :func:`zeros` and so on; ``Tensor(data)`` makes float32 as in torch.
@@ -194,12 +187,7 @@ class Tensor:
     _inference: bool = False
     _hooks: dict[int, Callable[[Any], Any]] | None = None
 
-    __array_priority__ = 1000
     __hash__ = object.__hash__
-
-    if TYPE_CHECKING:  # the methods that the table provides
-
-        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, *data: Any, device: Any = None) -> None:
         if device is not None:
@@ -252,12 +240,11 @@ class Tensor:
                 "You can make a clone to get a normal tensor before doing inplace update."
             )
         a, y = self._canonical(), value._array
-        if y.shape != a.shape:
-            if np.broadcast_shapes(y.shape, a.shape) != a.shape:
-                raise RuntimeError(
-                    f"output with shape {list(a.shape)} doesn't match the broadcast shape "
-                    f"{list(y.shape)}"
-                )
+        if y.shape != a.shape and np.broadcast_shapes(y.shape, a.shape) != a.shape:
+            raise RuntimeError(
+                f"output with shape {list(a.shape)} doesn't match the broadcast shape "
+                f"{list(y.shape)}"
+            )
         if "bif".index(y.dtype.kind.replace("u", "i")) > "bif".index(
             a.dtype.kind.replace("u", "i")
         ):
@@ -326,6 +313,7 @@ class Tensor:
         return lifted
 
     _apply = staticmethod(apply)
+    _new = staticmethod(new)
 
     def _seed(self, g: Any, lifted: bool) -> Any:
         """The cotangent that a backward pass starts with, from what the user gave."""
@@ -488,7 +476,8 @@ class Tensor:
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Calls ``hook(gradient)`` when this tensor's gradient is known; what it returns, if
-        anything, takes the gradient's place."""
+        anything, takes the gradient's place.
+        """
         if not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
 
@@ -520,7 +509,8 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The same memory without the history. A write through it is seen by backward's check of
-        saved values (torch misses it and computes a wrong gradient)."""
+        saved values (torch misses it and computes a wrong gradient).
+        """
         return self.detach()
 
     @data.setter
@@ -539,279 +529,6 @@ class Tensor:
     def is_inference(self) -> bool:
         """Whether this tensor was made under inference_mode."""
         return self._inference
-
-    # --- shape and type -----------------------------------------------------------------------
-
-    @property
-    def shape(self) -> Size:
-        """The sizes of the axes."""
-        return Size(self._array.shape)
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return self._array.ndim
-
-    @property
-    def dtype(self) -> dtype:
-        """The element type."""
-        return dtypes.OF_NUMPY[self._array.dtype]
-
-    @property
-    def device(self) -> dtypes.device:
-        """Always the CPU."""
-        return CPU
-
-    is_cuda = False
-    is_sparse = False
-
-    def size(self, dim: int | None = None) -> Any:
-        """The shape, or the size of one axis."""
-        return self.shape if dim is None else self.shape[self._axis(dim)]
-
-    def _axis(self, dim: int) -> int:
-        return ops.axes(dim, self.ndim)[0]
-
-    def dim(self) -> int:
-        """The number of axes."""
-        return self._array.ndim
-
-    def numel(self) -> int:
-        """The number of elements."""
-        return self._array.size
-
-    nelement = numel
-    ndimension = dim
-
-    def element_size(self) -> int:
-        """Bytes of one element."""
-        return self._array.itemsize
-
-    def stride(self, dim: int | None = None) -> Any:
-        """The steps between neighbours along each axis, in elements."""
-        a = self._canonical()
-        steps = tuple(s // a.itemsize for s in a.strides)
-        return steps if dim is None else steps[self._axis(dim)]
-
-    def data_ptr(self) -> int:
-        """The address of the first element."""
-        return self._canonical().ctypes.data
-
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie in C order without gaps."""
-        return self._canonical().flags.c_contiguous
-
-    def contiguous(self) -> Tensor:
-        """Itself if contiguous, else a copy that is."""
-        return self if self.is_contiguous() else apply(ops.clone, (self,), {})
-
-    def is_floating_point(self) -> bool:
-        """Whether the dtype is a float."""
-        return self._array.dtype.kind == "f"
-
-    @property
-    def T(self) -> Tensor:  # noqa: N802
-        """The axes in reverse order."""
-        if self.ndim not in (0, 1, 2):
-            warnings.warn(
-                "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is "
-                "deprecated and it will throw an error in a future release. Consider `x.mT` to "
-                "transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` "
-                "to reverse the dimensions of a tensor.",
-                stacklevel=2,
-            )
-        return apply(ops.permuted, (self,), {"dims": tuple(range(self.ndim))[::-1]})
-
-    @property
-    def mT(self) -> Tensor:  # noqa: N802
-        """The last two axes exchanged."""
-        return ops.mT(self)  # type: ignore[no-any-return]
-
-    def to(self, *args: Any, **kwargs: Any) -> Tensor:
-        """In another dtype, or "on" another device, of which there is one: the CPU.
-
-        ``to(dtype)``, ``to(device, dtype)``, ``to(other)``; itself where nothing changes.
-        """
-        kind = kwargs.pop("dtype", None)
-        device, force = kwargs.pop("device", None), kwargs.pop("copy", False)
-        for name in set(kwargs) - {"non_blocking", "memory_format"}:
-            raise TypeError(f"to() got an unexpected keyword argument '{name}'")
-        for arg in args:
-            if isinstance(arg, Tensor):
-                kind = arg.dtype
-            elif isinstance(arg, dtype) or (isinstance(arg, type) and arg in dtypes.OF_PYTHON):
-                kind = arg
-            elif isinstance(arg, str | dtypes.device):
-                device = arg
-            elif arg is not None and not isinstance(arg, bool):
-                raise TypeError(f"to(): {arg!r} is neither a dtype, a device nor a tensor")
-        if device is not None:
-            dtypes.on_cpu(device)
-        if kind is None or dtypes.of(kind) is self.dtype:
-            return self.clone() if force else self  # type: ignore[no-any-return]
-        return apply(ops.cast, (self,), {"dtype": dtypes.of(kind).numpy})
-
-    def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
-        """The type's legacy name, or the tensor in another dtype: ``t.type(torch.LongTensor)``."""
-        if dtype is None:
-            return f"torch.{self.dtype.title}Tensor"
-        if isinstance(dtype, str):
-            named = {f"torch.{d.title}Tensor": d for d in dtypes.DTYPES}
-            if dtype not in named:
-                raise ValueError(f"invalid type: '{dtype}'; the types are {', '.join(named)}")
-            dtype = named[dtype]
-        return self.to(getattr(dtype, "legacy_dtype", dtype))
-
-    def type_as(self, other: Tensor) -> Tensor:
-        """In the dtype of ``other``."""
-        return self.to(other.dtype)
-
-    def cpu(self) -> Tensor:
-        """Itself."""
-        return self
-
-    def cuda(self, device: Any = None) -> Tensor:
-        """Refused: there is no GPU here."""
-        return self.to(dtypes.device("cuda"))
-
-    def view_as(self, other: Tensor) -> Tensor:
-        """``view`` with the shape of ``other``."""
-        return self.view(other.shape)  # type: ignore[no-any-return]
-
-    def reshape_as(self, other: Tensor) -> Tensor:
-        """``reshape`` with the shape of ``other``."""
-        return self.reshape(other.shape)  # type: ignore[no-any-return]
-
-    def expand_as(self, other: Tensor) -> Tensor:
-        """``expand`` to the shape of ``other``."""
-        return self.expand(other.shape)  # type: ignore[no-any-return]
-
-    def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
-        """The slices along ``dim``."""
-        axis = (slice(None),) * self._axis(dim)
-        return tuple(self[(*axis, i)] for i in range(self.size(dim)))
-
-    # --- to Python and NumPy ------------------------------------------------------------------
-
-    def item(self) -> Any:
-        """The only element as a Python number."""
-        if self._array.size != 1:
-            raise RuntimeError(
-                f"a Tensor with {self._array.size} elements cannot be converted to Scalar: its "
-                f"shape is {tuple(self.shape)}; use .tolist(), or reduce it first"
-            )
-        return self._array.item()
-
-    def tolist(self) -> Any:
-        """The elements as nested lists of Python numbers."""
-        return self._array.tolist()
-
-    def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
-        """The memory as a NumPy array; refused where a write would escape autograd."""
-        if self.requires_grad and not force:
-            raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. "
-                "Use tensor.detach().numpy() instead."
-            )
-        a = self._canonical()
-        self._counted()
-        return a
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        a = self.numpy()
-        if dtype is not None and np.dtype(dtype) != a.dtype:
-            if copy is False:
-                raise ValueError(f"Unable to avoid copy while converting {self.dtype} to {dtype}")
-            return a.astype(dtype)
-        return a.copy() if copy else a
-
-    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
-        """What a NumPy function returns for a tensor: a tensor (of uint8 for truth values)."""
-        a = np.asarray(array)
-        return new(a.astype(np.uint8) if a.dtype == np.bool_ else a)
-
-    def __repr__(self) -> str:
-        return self._text("tensor(")
-
-    def _text(self, prefix: str) -> str:
-        return tensor_repr(
-            self._array,
-            default_float=dtypes.Default.dtype.numpy,
-            requires_grad=self._requires_grad,
-            grad_fn=None if self._node is None else self._node.name(),
-            prefix=prefix,
-        )
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self.ndim == 0 else object.__format__(self, spec)
-
-    def __len__(self) -> int:
-        if self.ndim == 0:
-            raise TypeError("len() of a 0-d tensor")
-        return len(self._array)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        if self.ndim == 0:
-            raise TypeError("iteration over a 0-d tensor")
-        return iter(self.unbind(0))
-
-    def __contains__(self, element: Any) -> bool:
-        if isinstance(element, Tensor | int | float):
-            return bool((self == element).any())
-        raise RuntimeError(
-            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
-            f"{type(element)}."
-        )
-
-    def __bool__(self) -> bool:
-        if self._array.size == 1:
-            return bool(self._array.item())
-        many = "more than one value" if self._array.size else "no values"
-        raise RuntimeError(
-            f"Boolean value of Tensor with {many} is ambiguous: its shape is "
-            f"{tuple(self.shape)}; use .any() or .all()"
-        )
-
-    def _scalar(self) -> Any:
-        if self.requires_grad:
-            warnings.warn(
-                "Converting a tensor with requires_grad=True to a scalar may lead to unexpected "
-                "behavior.\nConsider using tensor.detach() first.",
-                stacklevel=3,
-            )
-        if self._array.size != 1:
-            raise ValueError(
-                f"only one element tensors can be converted to Python scalars: this one has shape "
-                f"{tuple(self.shape)}"
-            )
-        return self._array.item()
-
-    def __float__(self) -> float:
-        return float(self._scalar())
-
-    def __int__(self) -> int:
-        return int(self._scalar())
-
-    def __index__(self) -> int:
-        if self._array.size != 1 or self._array.dtype.kind == "f":
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self._array.item())
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        if self._node is not None:
-            raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
-                "protocol at the moment. Use .detach() first."
-            )
-        twin = blank(type(self))
-        memo[id(self)] = twin
-        twin._array = np.array(self._array, order="C")
-        twin._requires_grad = self._requires_grad
-        twin._grad = copy.deepcopy(self._grad, memo)
-        return twin
-
-    def __reduce__(self) -> Any:
-        return rebuilt, (type(self), np.ascontiguousarray(self._array), self.requires_grad)
 
     # --- index --------------------------------------------------------------------------------
 
@@ -889,120 +606,3 @@ class RemovableHandle:
     def remove(self) -> None:
         """Takes the hook out; a second call does nothing."""
         self._hooks.pop(id(self), None)
-
-
-def rebuilt(kind: Any, array: Any, requires_grad: bool) -> Tensor:
-    """Unpickles a tensor: a leaf, with the memory of the pickle."""
-    made: Tensor = blank(kind)
-    made._array = array
-    made._requires_grad = requires_grad
-    return made
-
-
-# --- the operators and the methods that the table provides -----------------------------------------
-
-
-def operand(x: Any) -> Any:
-    """A Tensor, a number or an array as an operand; NotImplemented for anything else."""
-    if isinstance(x, Tensor) or type(x) in (float, int, bool):
-        return x
-    if isinstance(x, np.generic):
-        return x.item()  # NumPy's scalars are numbers here, without a dtype of their own
-    return x if isinstance(x, ndarray) else NotImplemented
-
-
-def operator(op: Op) -> Callable[[Tensor, Any], Any]:
-    def forward(self: Tensor, other: Any) -> Any:
-        other = operand(other)
-        return NotImplemented if other is NotImplemented else apply(op, (self, other), op.static)
-
-    return forward
-
-
-def reflected(op: Op) -> Callable[[Tensor, Any], Any]:
-    def backward(self: Tensor, other: Any) -> Any:
-        if isinstance(other, ndarray):  # torch's answer; a tensor on the left takes an array
-            return NotImplemented
-        other = operand(other)
-        if other is NotImplemented:
-            return NotImplemented
-        if op is ops.pow:  # its derivative takes the logarithm of the base
-            other = np.asarray(other, dtypes.result_type([self._array, other]))
-        return apply(op, (other, self), op.static)
-
-    return backward
-
-
-BINARY = {
-    "add": ops.add,
-    "sub": ops.sub,
-    "mul": ops.mul,
-    "truediv": ops.div,
-    "floordiv": ops.floor_divide,
-    "mod": ops.remainder,
-    "pow": ops.pow,
-    "and": ops.bitwise_and,
-    "or": ops.bitwise_or,
-    "xor": ops.bitwise_xor,
-}
-COMPARISONS = {
-    "eq": ops.eq, "ne": ops.ne, "lt": ops.lt, "le": ops.le, "gt": ops.gt, "ge": ops.ge
-}  # fmt: skip
-
-
-def method(entry: Any) -> Callable[..., Any]:
-    def call(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return entry(self, *args, **kwargs)
-
-    call.__name__, call.__doc__ = entry.name, entry.__doc__
-    return call
-
-
-def in_place(entry: Any) -> Callable[..., Any]:
-    def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return self._in_place(entry, *args, **kwargs)
-
-    call.__name__, call.__doc__ = f"{entry.name}_", f"In place: {entry.__doc__}"
-    return call
-
-
-def conversion(kind: dtype) -> Callable[[Tensor], Tensor]:
-    def call(self: Tensor) -> Tensor:
-        return self.to(kind)
-
-    call.__doc__ = f"In {kind.name}; itself if it is already."
-    return call
-
-
-def install(cls: Any) -> None:
-    """Gives ``cls`` the operators, and every entry of the table as a method."""
-    for name, entry in ops.TABLE.items():
-        if name in ops.HELPERS or name in ops.FUNCTIONS:
-            continue
-        if name not in vars(cls):
-            setattr(cls, name, method(entry))
-        elementwise = isinstance(entry, Op) and entry.law.text in (ops.EACH, ops.PAIR)
-        if (elementwise or name in ("clamp", "masked_fill")) and f"{name}_" not in vars(cls):
-            setattr(cls, f"{name}_", in_place(entry))
-    for name, entry in BINARY.items():
-        setattr(cls, f"__{name}__", operator(entry))
-        setattr(cls, f"__r{name}__", reflected(entry))
-        setattr(cls, f"__i{name}__", in_place(entry))
-    for name, entry in COMPARISONS.items():
-        setattr(cls, f"__{name}__", operator(entry))
-    for name, kind in {
-        "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16,
-        "long": dtypes.int64, "int": dtypes.int32, "short": dtypes.int16, "bool": dtypes.bool_,
-    }.items():  # fmt: skip
-        setattr(cls, name, conversion(kind))
-    cls.__matmul__ = method(ops.matmul)
-    cls.__neg__ = method(ops.neg)
-    cls.__abs__ = method(ops.abs)
-    cls.__invert__ = method(ops.bitwise_not)
-    cls.__pos__ = lambda self: self
-    cls.absolute, cls.clip, cls.divide, cls.multiply, cls.subtract = (
-        cls.abs, cls.clamp, cls.div, cls.mul, cls.sub
-    )  # fmt: skip
-
-
-install(Tensor)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 from .._state import no_grad
 from ..random import Generator
 from ..tensor import Tensor
 
-GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3, "relu": math.sqrt(2.0)}
+GAINS = {"linear": 1, "sigmoid": 1, "tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 0.75}
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor that keeps the variance through an activation (He et al. 2015)."""
     if nonlinearity == "leaky_relu":
-        return math.sqrt(2.0 / (1 + (0.01 if param is None else param) ** 2))
+        slope = 0.01 if param is None else param
+        if isinstance(slope, bool) or not isinstance(slope, int | float):
+            raise ValueError(f"negative_slope {slope} not a valid number")
+        return math.sqrt(2.0 / (1 + slope**2))
     if nonlinearity not in GAINS:
-        raise ValueError(f"Unsupported nonlinearity {nonlinearity}; known: {', '.join(GAINS)}")
+        known = ", ".join([*GAINS, "leaky_relu"])
+        raise ValueError(f"Unsupported nonlinearity {nonlinearity}; known are {known}")
     return GAINS[nonlinearity]
 
 
@@ -84,6 +89,8 @@ def kaiming_uniform_(
     generator: Generator | None = None,
 ) -> Tensor:
     """Uniform on +-gain sqrt(3 / fan) (He et al. 2015)."""
+    if is_empty(tensor):
+        return tensor
     bound = math.sqrt(3.0) * kaiming_deviation(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, generator)
 
@@ -96,11 +103,21 @@ def kaiming_normal_(
     generator: Generator | None = None,
 ) -> Tensor:
     """Normal with deviation gain / sqrt(fan) (He et al. 2015)."""
+    if is_empty(tensor):
+        return tensor
     return normal_(tensor, 0.0, kaiming_deviation(tensor, a, mode, nonlinearity), generator)
 
 
 def kaiming_deviation(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
-    if mode not in ("fan_in", "fan_out"):
+    """Gain / sqrt(fan), with the fan that ``mode`` names."""
+    fan = dict(zip(("fan_in", "fan_out"), fans(tensor), strict=True)).get(mode.lower())
+    if fan is None:
         raise ValueError(f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']")
-    fan = fans(tensor)[("fan_in", "fan_out").index(mode)]
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+
+
+def is_empty(tensor: Tensor) -> bool:
+    """Whether there is nothing to fill, with torch's warning if so."""
+    if tensor.numel() == 0:
+        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+    return tensor.numel() == 0

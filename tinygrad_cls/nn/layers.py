@@ -51,13 +51,10 @@ class Linear(Module):
 
     def reset_parameters(self) -> None:
         """Draws the initial weights anew."""
-        if self.in_features:
-            init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-            if self.bias is not None:
-                bound = 1 / math.sqrt(self.in_features)
-                init.uniform_(self.bias, -bound, bound)
-        elif self.bias is not None:
-            init.zeros_(self.bias)
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.in_features) if self.in_features else 0.0
+            init.uniform_(self.bias, -bound, bound)
 
     def forward(self, x: Tensor) -> Any:
         own = self._parameters  # the way of self.weight, without the detour of __getattr__
@@ -78,7 +75,7 @@ class ReLU(Module):
         self.inplace = inplace
 
     def forward(self, x: Tensor) -> Any:
-        return x.relu_() if self.inplace else ops.relu(x)
+        return F.relu(x, self.inplace)
 
     def extra_repr(self) -> str:
         return "inplace=True" if self.inplace else ""

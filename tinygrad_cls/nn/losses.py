@@ -12,7 +12,7 @@ from .module import Module
 class Loss(Module):
     """A module with a ``reduction``: "mean", "sum" or "none"."""
 
-    def __init__(self, reduction: str = "mean") -> None:
+    def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__()
         F.check_reduction(reduction)
         self.reduction = reduction
@@ -39,8 +39,8 @@ class CrossEntropyLoss(Loss):
     tensor(0.6931)
     """
 
-    def __init__(self, ignore_index: int = -100, reduction: str = "mean") -> None:
-        super().__init__(reduction)
+    def __init__(self, *, ignore_index: int = -100, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
         self.ignore_index = ignore_index
 
     def forward(self, input: Tensor, target: Tensor) -> Any:

@@ -75,10 +75,9 @@ class Module:
         for room, (kind, what, expected) in ROOMS.items():
             takes = isinstance(value, kind) and room != "_buffers"
             if takes and room not in rooms:
-                what = "parameters" if what == "parameter" else "module"
                 raise AttributeError(
-                    f"cannot assign {what} before Module.__init__() call: begin __init__ with "
-                    f"super().__init__()"
+                    f"cannot assign {'parameters' if kind is Parameter else 'module'} before "
+                    f"Module.__init__() call: begin __init__ with super().__init__()"
                 )
             if takes or name in rooms.get(room, ()):
                 if value is not None and not isinstance(value, kind):

@@ -1,0 +1,131 @@
+"""The operators of Tensor, and the methods that the table provides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import dtypes, ops
+from .dtypes import dtype
+from .op import Op
+from .tensor import Tensor, apply
+
+
+def operand(x: Any) -> Any:
+    """A Tensor, a number or an array as an operand; NotImplemented for anything else."""
+    if isinstance(x, Tensor) or type(x) in (float, int, bool):
+        return x
+    if isinstance(x, np.generic):
+        return x.item()  # NumPy's scalars are numbers here, without a dtype of their own
+    return x if isinstance(x, np.ndarray) else NotImplemented
+
+
+def operator(op: Op) -> Callable[[Tensor, Any], Any]:
+    """``a * b`` with a tensor on the left."""
+
+    def forward(self: Tensor, other: Any) -> Any:
+        other = operand(other)
+        return NotImplemented if other is NotImplemented else apply(op, (self, other), op.static)
+
+    return forward
+
+
+def reflected(op: Op) -> Callable[[Tensor, Any], Any]:
+    """``a * b`` with a tensor on the right."""
+
+    def backward(self: Tensor, other: Any) -> Any:
+        if isinstance(other, np.ndarray):  # torch's answer; a tensor on the left takes an array
+            return NotImplemented
+        other = operand(other)
+        if other is NotImplemented:
+            return NotImplemented
+        if op is ops.pow:  # its derivative takes the logarithm of the base
+            other = np.asarray(other, dtypes.result_type([self._array, other]))
+        return apply(op, (other, self), op.static)
+
+    return backward
+
+
+__all__ = ["Tensor"]  # complete: with its operators and methods
+
+BINARY = {
+    "add": ops.add,
+    "sub": ops.sub,
+    "mul": ops.mul,
+    "truediv": ops.div,
+    "floordiv": ops.floor_divide,
+    "mod": ops.remainder,
+    "pow": ops.pow,
+    "and": ops.bitwise_and,
+    "or": ops.bitwise_or,
+    "xor": ops.bitwise_xor,
+}
+COMPARISONS = {
+    "eq": ops.eq, "ne": ops.ne, "lt": ops.lt, "le": ops.le, "gt": ops.gt, "ge": ops.ge
+}  # fmt: skip
+
+
+def method(entry: Any) -> Callable[..., Any]:
+    """An entry of the table as a method."""
+
+    def call(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return entry(self, *args, **kwargs)
+
+    call.__name__, call.__doc__ = entry.name, entry.__doc__
+    return call
+
+
+def in_place(entry: Any) -> Callable[..., Any]:
+    """An entry of the table as a method that writes its result to the tensor."""
+
+    def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return self._in_place(entry, *args, **kwargs)
+
+    call.__name__, call.__doc__ = f"{entry.name}_", f"In place: {entry.__doc__}"
+    return call
+
+
+def conversion(kind: dtype) -> Callable[[Tensor], Tensor]:
+    """``float()`` and its like."""
+
+    def call(self: Tensor) -> Tensor:
+        return self.to(kind)
+
+    call.__doc__ = f"In {kind.name}; itself if it is already."
+    return call
+
+
+def install(cls: Any) -> None:
+    """Gives ``cls`` the operators, and every entry of the table as a method."""
+    for name, entry in ops.TABLE.items():
+        if name in ops.HELPERS or name in ops.FUNCTIONS:
+            continue
+        if name not in vars(cls):
+            setattr(cls, name, method(entry))
+        elementwise = isinstance(entry, Op) and entry.law.text in (ops.EACH, ops.PAIR)
+        if (elementwise or name in ("clamp", "masked_fill")) and f"{name}_" not in vars(cls):
+            setattr(cls, f"{name}_", in_place(entry))
+    for name, entry in BINARY.items():
+        setattr(cls, f"__{name}__", operator(entry))
+        setattr(cls, f"__r{name}__", reflected(entry))
+        setattr(cls, f"__i{name}__", in_place(entry))
+    for name, entry in COMPARISONS.items():
+        setattr(cls, f"__{name}__", operator(entry))
+    for name, kind in {
+        "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16,
+        "long": dtypes.int64, "int": dtypes.int32, "short": dtypes.int16, "bool": dtypes.bool_,
+    }.items():  # fmt: skip
+        setattr(cls, name, conversion(kind))
+    cls.__matmul__ = method(ops.matmul)
+    cls.__neg__ = method(ops.neg)
+    cls.__abs__ = method(ops.abs)
+    cls.__invert__ = method(ops.bitwise_not)
+    cls.__pos__ = lambda self: self
+    cls.absolute, cls.clip, cls.divide, cls.multiply, cls.subtract = (
+        cls.abs, cls.clamp, cls.div, cls.mul, cls.sub
+    )  # fmt: skip
+
+
+install(Tensor)
