@@ -38,7 +38,9 @@ from .creation import (
     from_numpy,
     full,
     full_like,
+    is_tensor,
     linspace,
+    numel,
     ones,
     ones_like,
     tensor,
@@ -62,6 +64,7 @@ from .dtypes import (
     uint8,
 )
 from .formatting import set_printoptions
+from .methods import Tensor
 from .random import (
     Generator,
     bernoulli,
@@ -78,7 +81,6 @@ from .random import (
     seed,
     set_rng_state,
 )
-from .methods import Tensor
 
 __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "BoolTensor",
@@ -171,16 +173,6 @@ float, double, half = float32, float64, float16
 short, int, long = int16, int32, int64
 bool = bool_
 inf, nan, pi, e = math.inf, math.nan, math.pi, math.e
-
-
-def is_tensor(x: object) -> "bool":
-    """Whether ``x`` is a Tensor."""
-    return isinstance(x, Tensor)
-
-
-def numel(input: Tensor) -> "int":
-    """The number of elements."""
-    return input.numel()
 
 
 for _name, _entry in ops.TABLE.items():  # an op is added in ops.py alone

@@ -90,6 +90,10 @@ class set_grad_enabled(_Mode):  # noqa: N801
         self._settings = {"grad_enabled": bool(mode)}
         self.__enter__()
 
+    def __call__(self, function: Any) -> Any:
+        self.__exit__()  # as a decorator it switches only while the function runs
+        return super().__call__(function)
+
     def __enter__(self) -> None:
         if not self._found:  # by the constructor; the ``with`` that follows finds it entered
             super().__enter__()

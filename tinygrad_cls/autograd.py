@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,16 +20,13 @@ from .op import Op
 Lift = Callable[[Any, Any], Any]
 
 
-class Saved:
+class Saved(NamedTuple):
     """A value kept for backward, with the version that its memory had when it was kept."""
 
-    __slots__ = ("counter", "value", "version", "where")
-
-    def __init__(self, value: Any, counter: list[int] | None, where: int) -> None:
-        self.value = value
-        self.counter = counter  # shared by all views of the memory; None for a Python number
-        self.version = counter[0] if counter is not None else 0
-        self.where = where  # which input of the node it is; -1 for the node's output
+    value: Any
+    counter: list[int] | None  # shared by all views of the memory; None for a Python number
+    version: int
+    where: int  # which input of the node it is; -1 for the node's output
 
     def read(self, node: Node, lift: Lift | None) -> Any:
         """The value, unless it was overwritten since: an array, or a Tensor with its history."""
@@ -52,13 +49,13 @@ class Node:
         self,
         op: Op,
         edges: tuple[Any, ...],
-        shapes: list[Any],
+        shapes: list[Any] | None,
         saved: dict[str, Any],
         keeps_values: bool,
     ) -> None:
         self.op = op
         self.edges = edges
-        self.shapes = shapes
+        self.shapes = shapes  # of the inputs, where they may have been broadcast
         self.saved: dict[str, Any] | None = saved
         self.keeps_values = keeps_values
         self.clock = tick()
@@ -84,18 +81,18 @@ class Node:
         if saved is None:
             raise freed(self)
         pulled = []
-        op = self.op
+        op, shapes = self.op, self.shapes
         for i, edge in enumerate(self.edges):
             if edge is None or (useful is not None and edge not in useful):
                 continue
-            formula = op.formulas[i] if not op.law.variadic else op.formulas[0]
+            formula = op.formulas[0 if op.variadic else i]
             values = []
             for name in formula.needs:
                 value = saved.get(name, i)  # only "which input" isn't saved
                 values.append(value.read(self, lift) if type(value) is Saved else value)
             gx = formula.function(g, *values)
-            if gx.shape != self.shapes[i]:
-                gx = ops.sum_to(gx, self.shapes[i])
+            if shapes is not None and gx.shape != shapes[i]:
+                gx = ops.sum_to(gx, shapes[i])
             pulled.append((edge, gx))
         return pulled
 
@@ -137,13 +134,13 @@ def chain_rule(
             return cotangents | found
         node = heappop(queue)[1]
         g = cotangents.pop(node)
+        if wanted and node in wanted:
+            found[node] = g
         if node.hooks:
             for hook in (*node.hooks.values(),):
                 g = hook(g)
         if node.retained is not None:
             node.retained(g)
-        if wanted and node in wanted:
-            found[node] = g
         arriving = node.pull(g, useful, lift)
         if not keep:
             node.release()
@@ -212,7 +209,7 @@ def backward(
     if inputs is not None:
         inputs = inputs if isinstance(inputs, tuple | list) else (inputs,)
         if not inputs:
-            raise RuntimeError("'inputs' argument to backward() cannot be empty.")
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
         targets = [required_edge(x) for x in inputs]
     found = run(tensors, grad_tensors, targets, retain_graph, create_graph)
     if inputs is None:
@@ -255,6 +252,13 @@ def grad(
     (27.0, 18.0)
     """
     inputs = inputs if isinstance(inputs, tuple | list) else (inputs,)
+    if not inputs:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+            "allow_unused=False."
+        )
     targets = [required_edge(x) for x in inputs]
     found = run(outputs, grad_outputs, targets, retain_graph, create_graph)
     results = []
@@ -267,8 +271,8 @@ def grad(
             results.append(None)
         else:
             raise RuntimeError(
-                "One of the differentiated Tensors appears to not have been used in the graph. "
-                "Set allow_unused=True if this is the desired behavior. "
-                f"(It is input {i}, of shape {tuple(x.shape)}.)"
+                f"The differentiated Tensor at index {i} appears to not have been used in the "
+                f"graph. Set allow_unused=True if this is the desired behavior. Its shape is "
+                f"{tuple(x.shape)}."
             )
     return tuple(results)

@@ -146,7 +146,7 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
             "copy of your array  with array.copy().)"
         )
     result = new(array)
-    result._foreign = True
+    result._shared = True
     return result
 
 
@@ -155,7 +155,8 @@ def as_tensor(data: Any, dtype: Dtype | None = None, device: Any = None) -> Tens
     if isinstance(data, np.ndarray):
         data = from_numpy(data)
     if isinstance(data, Tensor):
-        return data.to(device=device, dtype=dtype)
+        converted: Tensor = data.to(device=device, dtype=dtype)
+        return converted
     return tensor(data, dtype=dtype, device=device)
 
 
@@ -306,3 +307,13 @@ class LegacyType:
 
 (FloatTensor, DoubleTensor, HalfTensor, LongTensor, IntTensor, ShortTensor, CharTensor, ByteTensor,
  BoolTensor) = map(LegacyType, dtypes.DTYPES)  # fmt: skip
+
+
+def is_tensor(x: object) -> bool:
+    """Whether ``x`` is a Tensor."""
+    return isinstance(x, Tensor)
+
+
+def numel(input: Tensor) -> int:
+    """The number of elements."""
+    return input.numel()

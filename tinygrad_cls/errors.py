@@ -18,6 +18,17 @@ ALIASES: dict[str, str | int] = {
     "other": 1,
 }
 """Argument names of NumPy that torch accepts too, and torch's names for the first two inputs."""
+NUMPY_ASKS = ("out", "dtype")
+"""What NumPy's functions pass on to a method of theirs, as None."""
+TORCH_ARGUMENTS = {"x": "input", "a": "input", "b": "other", "mask": "condition"}
+"""torch's names of the inputs, for its texts."""
+
+
+TITLES = {
+    "float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long", "int32": "Int",
+    "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool",
+}  # fmt: skip
+"""torch's names of the dtypes in its texts."""
 
 
 def said(kind: type[Exception], text: str) -> Exception:
@@ -91,7 +102,7 @@ def bind(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, d
     for name, value in kwargs.items():
         alias = ALIASES.get(name, name) if name not in names else name
         key = op.inputs[alias] if isinstance(alias, int) and alias < len(op.inputs) else alias
-        if key != "out" and key not in names:
+        if key not in NUMPY_ASKS and key not in names:
             raise TypeError(
                 f"{op.name}() got an unexpected keyword argument '{name}'; "
                 f"it takes {', '.join(names)}"
@@ -99,7 +110,8 @@ def bind(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, d
         if key in bound:
             raise TypeError(f"{op.name}() got multiple values for argument '{name}'")
         bound[key] = value
-    missing = [name for name in op.inputs if name not in bound]
+    bound = {k: v for k, v in bound.items() if not (k in NUMPY_ASKS and v is None)}
+    missing = [TORCH_ARGUMENTS.get(name, name) for name in op.inputs if name not in bound]
     if missing:
         raise TypeError(
             f"{op.name}() missing {len(missing)} required positional arguments: "
@@ -127,7 +139,9 @@ def explain(op: Any, inputs: Sequence[Any], error: Exception) -> Exception:
     except ValueError as why:
         sentence = f"{why}. "
         if "do not broadcast" in str(why) and len(shapes) > 1:
-            sentence = sizes_must_match(shapes) + " "
+            named = [sum(axis != "..." for axis in axes) for axes in op.law.inputs]
+            free = [s[: len(s) - n] for s, n in zip(shapes, named, strict=False)]
+            sentence = sizes_must_match(free) + " "
         return RuntimeError(f"{sentence}{law}")
     return RuntimeError(f"{error}. {law}")
 
@@ -158,14 +172,17 @@ def cannot_multiply(a: tuple[int, ...], b: tuple[int, ...]) -> Exception:
     return said(
         RuntimeError,
         f"Expected size for first two dimensions of batch2 tensor to be: "
-        f"[{b[0] if len(b) > 2 else a[0]}, {a[-1]}] but got: [{b[0]}, {b[-2]}]. {fix}",
+        f"[{a[0]}, {a[-1]}] but got: [{b[0]}, {b[-2]}]. {fix}",
     )
 
 
 def stale(saved: Any, node: Any) -> Exception:
     """A value that backward reads was overwritten after it was saved."""
     source = node if saved.where < 0 else node.edges[saved.where]
-    made = f", which is output 0 of {source.name()}," if hasattr(source, "clock") else ""
+    made = ""
+    if hasattr(source, "clock"):
+        name = source.name().removesuffix("Backward0") if saved.where < 0 else source.name()
+        made = f", which is output 0 of {name},"
     kind = {8: "Double", 4: "Float", 2: "Half"}[saved.value.itemsize]
     return RuntimeError(
         f"one of the variables needed for gradient computation has been modified by an inplace "

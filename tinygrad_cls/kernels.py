@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import axes, cannot_multiply, said
+from .errors import TITLES, axes, cannot_multiply, said
 
 Array = Any  # an ndarray, or the NumPy scalar that a ufunc makes of a 0-d one
 add_up: Any = np.add.reduce
@@ -57,11 +57,11 @@ def softplus(
 
 
 def add(a: Array, b: Array, alpha: float = 1, out: Array | None = None) -> Array:
-    return np.add(a, b if alpha == 1 else np.multiply(b, alpha), out=out)
+    return np.add(a, b if alpha == 1 else b * alpha, out=out)
 
 
 def subtract(a: Array, b: Array, alpha: float = 1, out: Array | None = None) -> Array:
-    return np.subtract(a, b if alpha == 1 else np.multiply(b, alpha), out=out)
+    return np.subtract(a, b if alpha == 1 else b * alpha, out=out)
 
 
 def power(a: Array, b: Array, out: Array | None = None) -> Array:
@@ -91,7 +91,7 @@ def where(mask: Array, a: Array, b: Array, out: Array | None = None) -> Array:
         raise said(
             RuntimeError,
             f"where expected condition to be a boolean tensor, but got a tensor with dtype "
-            f"{np.asarray(mask).dtype}",
+            f"{TITLES[np.asarray(mask).dtype.name]}",
         )
     y = np.where(mask, a, b)
     return y if out is None else store(out, y)
@@ -102,7 +102,8 @@ def masked_fill(x: Array, mask: Array, value: Array, out: Array | None = None) -
     if mask.dtype != np.bool_:
         raise said(
             RuntimeError,
-            f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}",
+            f"masked_fill_ only supports boolean masks, but got mask with dtype "
+            f"{TITLES[mask.dtype.name].lower()}",
         )
     if type(value) is int and value == 0 and mask.shape == x.shape and x.dtype.kind == "f":
         # A product with the truth value, of the bits: twice as fast as np.where, and unlike a
@@ -180,7 +181,7 @@ def nonempty(x: Array, dim: Any, name: str) -> None:
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
             f"Specify the reduction dim with the 'dim' argument. The shape is {x.shape}.",
         )
-    if x.size == 0:
+    if count(x.shape) == 0:
         raise said(
             IndexError,
             f"{name}(): Expected reduction dim {dim} to have non-zero size. "
@@ -363,7 +364,11 @@ def resolved(shape: Sequence[int], size: int) -> tuple[int, ...]:
     if free > 1:
         raise said(RuntimeError, f"only one dimension can be inferred: shape {list(shape)}")
     if any(n < -1 for n in shape):
-        raise said(RuntimeError, f"invalid shape dimension {min(shape)} in {list(shape)}")
+        at = next(i for i, n in enumerate(shape) if n < -1)
+        raise said(
+            RuntimeError,
+            f"invalid shape dimension {shape[at]} at index {at} of shape {list(shape)}",
+        )
     if free and known == 0 and size == 0:
         raise said(
             RuntimeError,
@@ -460,7 +465,8 @@ def segment(shapes: Sequence[tuple[int, ...]], k: int, dim: int) -> tuple[Any, .
 
 
 def getitem(x: Array, index: Any) -> Array:
-    return x[index]
+    y = x[index]
+    return y if isinstance(y, np.ndarray) else x[(*index, ...)]  # one element is a view too
 
 
 def is_basic(index: Any) -> bool:

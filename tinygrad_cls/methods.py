@@ -87,10 +87,10 @@ def in_place(entry: Any) -> Callable[..., Any]:
     return call
 
 
-def conversion(kind: dtype) -> Callable[[Tensor], Tensor]:
+def conversion(kind: dtype) -> Callable[[Tensor], Any]:
     """``float()`` and its like."""
 
-    def call(self: Tensor) -> Tensor:
+    def call(self: Tensor) -> Any:
         return self.to(kind)
 
     call.__doc__ = f"In {kind.name}; itself if it is already."
@@ -113,12 +113,11 @@ def install(cls: Any) -> None:
         setattr(cls, f"__i{name}__", in_place(entry))
     for name, entry in COMPARISONS.items():
         setattr(cls, f"__{name}__", operator(entry))
-    for name, kind in {
-        "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16,
-        "long": dtypes.int64, "int": dtypes.int32, "short": dtypes.int16, "bool": dtypes.bool_,
-    }.items():  # fmt: skip
-        setattr(cls, name, conversion(kind))
-    cls.__matmul__ = method(ops.matmul)
+    for kind in dtypes.DTYPES:  # float(), long(), ...
+        setattr(cls, kind.title.lower(), conversion(kind))
+    cls.__matmul__ = lambda self, other: (
+        ops.matmul(self, other) if isinstance(other, Tensor) else NotImplemented
+    )
     cls.__neg__ = method(ops.neg)
     cls.__abs__ = method(ops.abs)
     cls.__invert__ = method(ops.bitwise_not)

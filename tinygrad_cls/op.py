@@ -63,7 +63,9 @@ class Op:
         self.formulas = {
             self.inputs.index(name[2:]): Formula(formula) for name, formula in formulas.items()
         }
-        self.arity = -1 if self.law.variadic else len(self.inputs)
+        self.variadic = self.law.variadic
+        self.arity = -1 if self.variadic else len(self.inputs)
+        self.broadcasts = sum("..." in axes for axes in self.law.inputs) > 1
         self.participants = tuple(self.formulas) or tuple(range(count))
         self._memory: dict[tuple[int, ...], tuple[list[tuple[str, str, int]], bool]] = {}
 
@@ -89,7 +91,7 @@ class Op:
         n = self.arity
         if not kwargs and n < len(args) <= n + len(self.static):
             return args[:n], {**self.static, **dict(zip(self.static, args[n:], strict=False))}
-        if self.static.keys() >= kwargs.keys() and (len(args) == n or self.law.variadic):
+        if self.static.keys() >= kwargs.keys() and (len(args) == n or self.variadic):
             return args, {**self.static, **kwargs}
         return errors.bind(self, args, kwargs)
 
@@ -102,7 +104,7 @@ class Op:
 
     def formula(self, i: int) -> Formula:
         """The derivative with respect to input ``i``."""
-        return self.formulas[0 if self.law.variadic else i]
+        return self.formulas[0 if self.variadic else i]
 
     def memory(self, wanted: tuple[int, ...]) -> tuple[list[tuple[str, str, int]], bool]:
         """What backward to the ``wanted`` inputs needs: triples (name, kind, input position),
@@ -173,6 +175,8 @@ class Composition:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs:
             kwargs = errors.aliased(self, kwargs)
+        if args and not hasattr(args[0], "shape") and not isinstance(args[0], list | tuple):
+            errors.not_a_tensor(self.name, args[0])
         return self.function(*args, **kwargs)
 
 

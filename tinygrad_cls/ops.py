@@ -15,7 +15,7 @@ import numpy as np
 
 from . import kernels as k
 from .errors import axes, cannot_multiply, said
-from .kernels import count, inverse, permutation, ratio, resolved, segment
+from .kernels import count, inverse, nonempty, permutation, ratio, resolved, segment
 from .op import Composition, Op, composed, op
 
 EACH = "(...)->(...)"
@@ -212,13 +212,13 @@ log_softmax = op(EACH, "log softmax(x) = x - log sum e**x along dim.",
 
 # --- products ------------------------------------------------------------------------------------
 
-mm = op("(...,n,k),(...,k,m)->(...,n,m)",
+product = op("(...,n,k),(...,k,m)->(...,n,m)",
     "The matrix product of the last two axes; the axes before them broadcast.",
     "x(3, 4), x(4, 2); x(5, 1, 3, 4), x(2, 4, 3); x(50, 3), x(3, 2)", types="same",
-    d_a=lambda g, b: mm(g, mT(b)), d_b=lambda g, a: mm(mT(a), g))(k.mm)
+    d_a=lambda g, b: product(g, mT(b)), d_b=lambda g, a: product(mT(a), g))(k.mm)
 affine = op("(n,i),(o,i),(o)->(n,o)", "x W' + b for a batch of rows.",
-    "x(3, 4), x(2, 4), x(2); x(50, 3), x(2, 3), x(2)", types="same", d_x=lambda g, W: mm(g, W),
-    d_W=lambda g, x: mm(g.T, x), d_b=lambda g: sum(g, 0))(k.affine)
+    "x(3, 4), x(2, 4), x(2); x(50, 3), x(2, 3), x(2)", types="same", d_x=lambda g, W: product(g, W),
+    d_W=lambda g, x: product(g.T, x), d_b=lambda g: sum(g, 0))(k.affine)
 
 # --- shape and index -----------------------------------------------------------------------------
 
@@ -344,7 +344,7 @@ def matmul(a, b):
     Shapes (...,n,k),(...,k,m)->(...,n,m); (k),(k)->(); (n,k),(k)->(n); (k),(k,m)->(m).
     """
     if a.ndim > 1 and b.ndim > 1:
-        return mm(a, b)
+        return product(a, b)
     if a.ndim == 0 or b.ndim == 0:
         raise said(
             RuntimeError,
@@ -354,8 +354,8 @@ def matmul(a, b):
     if a.ndim == b.ndim == 1:
         return dot(a, b)
     if b.ndim == 1:
-        return mv(a, b) if a.ndim == 2 else squeeze(mm(a, unsqueeze(b, -1)), -1)
-    return squeeze(mm(unsqueeze(a, 0), b), -2)
+        return mv(a, b) if a.ndim == 2 else squeeze(product(a, unsqueeze(b, -1)), -1)
+    return squeeze(product(unsqueeze(a, 0), b), -2)
 
 
 @composed("x(4), x(4)")
@@ -370,16 +370,14 @@ def dot(a, b):
             f"have the same number of elements, but got {a.shape[0]} and {b.shape[0]} elements "
             f"respectively",
         )
-    return reshape(mm(unsqueeze(a, 0), unsqueeze(b, 1)), ())
+    return reshape(product(unsqueeze(a, 0), unsqueeze(b, 1)), ())
 
 
 @composed("x(3, 4), x(4)")
 def mv(a, b):
     """The product of a matrix and a vector, (n,k),(k)->(n)."""
     if a.ndim != 2 or b.ndim != 1:
-        raise said(
-            RuntimeError, f"vector + matrix @ vector expected, got {b.ndim}, {a.ndim}, {b.ndim}"
-        )
+        raise said(RuntimeError, f"vector + matrix @ vector expected, got 1, {a.ndim}, {b.ndim}")
     if a.shape[1] != b.shape[0]:
         raise said(
             RuntimeError,
@@ -387,7 +385,16 @@ def mv(a, b):
             f"vec ({b.shape[0]}): axis k is {a.shape[1]} in the matrix and {b.shape[0]} in the "
             f"vector",
         )
-    return squeeze(mm(a, unsqueeze(b, 1)), -1)
+    return squeeze(product(a, unsqueeze(b, 1)), -1)
+
+
+@composed("x(3, 4), x(4, 2)")
+def mm(a, b):
+    """The product of two matrices, (n,k),(k,m)->(n,m), without broadcasting."""
+    for name, x in (("self", a), ("mat2", b)):
+        if x.ndim != 2:
+            raise said(RuntimeError, f"{name} must be a matrix; its shape is {tuple(x.shape)}")
+    return product(a, b)
 
 
 @composed("x(2, 3, 4), x(2, 4, 3)")
@@ -398,7 +405,7 @@ def bmm(a, b):
             raise said(RuntimeError, f"{name} must be a 3D tensor; its shape is {tuple(x.shape)}")
     if a.shape[0] != b.shape[0] or a.shape[2] != b.shape[1]:
         raise cannot_multiply(a.shape[:1] + a.shape[1:], b.shape)
-    return mm(a, b)
+    return product(a, b)
 
 
 @composed(
@@ -410,7 +417,12 @@ def linear(input, weight, bias=None):
         return matmul(input, weight.T)
     if input.ndim == 2:
         return affine(input, weight, bias)
-    rows = reshape(input, (-1, input.shape[-1])) if input.shape else input
+    if input.ndim == 0:
+        raise said(
+            RuntimeError,
+            f"both arguments to linear need to be at least 1D, but they are 0D and {weight.ndim}D",
+        )
+    rows = reshape(input, (-1, input.shape[-1]))
     return reshape(affine(rows, weight, bias), (*input.shape[:-1], weight.shape[0]))
 
 
@@ -521,11 +533,32 @@ def repeat(x, *repeats):
     return reshaped(broadcast_to(reshaped(x, between), wide), whole)
 
 
+def check_tensors(name, tensors):
+    """torch's errors for what is no sequence of tensors."""
+    if hasattr(tensors, "shape"):
+        raise said(
+            TypeError,
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor",
+        )
+    for i, x in enumerate(tensors):
+        if not hasattr(x, "shape"):
+            raise said(
+                TypeError,
+                f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}",
+            )
+
+
 @composed("[x(3, 4), x(3, 1)], 1")
 def cat(tensors, dim=0):
     """The tensors one after the other along ``dim``."""
+    check_tensors("cat", tensors)
     if not len(tensors):
         raise said(ValueError, "torch.cat(): expected a non-empty list of Tensors")
+    for i, x in enumerate(tensors):
+        if x.ndim == 0:
+            raise said(
+                RuntimeError, f"zero-dimensional tensor (at position {i}) cannot be concatenated"
+            )
     # torch lets an empty vector pass beside tensors of any number of axes
     full = [x for x in tensors if tuple(x.shape) != (0,)]
     return concatenate(*(full or tensors), dim=dim)
@@ -534,6 +567,7 @@ def cat(tensors, dim=0):
 @composed("[x(3, 4), x(3, 4)], 1")
 def stack(tensors, dim=0):
     """The tensors along a new axis ``dim``."""
+    check_tensors("stack", tensors)
     if not len(tensors):
         raise said(RuntimeError, "stack expects a non-empty TensorList")
     for i, x in enumerate(tensors):
@@ -589,6 +623,12 @@ def index_select(x, dim, index):
     """The slices of ``x`` along ``dim`` that the vector ``index`` names."""
     (axis,) = axes(dim, x.ndim)
     rows = np.asarray(index)
+    if rows.ndim > 1:
+        raise said(
+            IndexError, f"index_select(): Index is supposed to be a vector, not {rows.ndim}-D"
+        )
+    if rows.dtype.kind not in "iu":
+        raise said(RuntimeError, "index_select(): Expected dtype int32 or int64 for index")
     if rows.size and not -1 < rows.min() <= rows.max() < x.shape[axis]:
         raise said(
             IndexError,
@@ -631,9 +671,11 @@ def max(x, dim=None, keepdim=False):
     the first tie taking it all; or of two tensors, element by element.
     """
     if dim is None:
+        nonempty(x, None, "max")
         return amax(x)
     if hasattr(dim, "shape"):
         return maximum(x, dim)
+    nonempty(x, dim, "max")
     return picked(MAX, x, argmax(x, dim, True), dim, keepdim)
 
 
@@ -641,9 +683,11 @@ def max(x, dim=None, keepdim=False):
 def min(x, dim=None, keepdim=False):
     """The least: see :func:`max`."""
     if dim is None:
+        nonempty(x, None, "min")
         return amin(x)
     if hasattr(dim, "shape"):
         return minimum(x, dim)
+    nonempty(x, dim, "min")
     return picked(MIN, x, argmin(x, dim, True), dim, keepdim)
 
 
@@ -747,16 +791,17 @@ for _name, _entry in TABLE.items():
 
 TORCH_NAMES = {
     "affine": "Addmm", "broadcast_to": "Expand", "cast": "ToCopy", "concatenate": "Cat",
-    "deviation": "Std", "getitem": "Index", "median_value": "Median", "mm": "Mm", "nll": "NllLoss",
-    "p_norm": "LinalgVectorNorm", "permuted": "Permute", "prod_along": "Prod", "reshaped": "View",
-    "take_along": "Gather", "variance": "Var", "where_both": "Where", "logsigmoid": "LogSigmoid",
+    "deviation": "Std", "getitem": "Index", "logsigmoid": "LogSigmoid", "median_value": "Median",
+    "nll": "NllLoss", "p_norm": "LinalgVectorNorm", "permuted": "Permute", "prod_along": "Prod",
+    "product": "Mm", "replaced": "CopySlices", "reshaped": "View", "take_along": "Gather",
+    "variance": "Var", "where_both": "Where",
 }  # fmt: skip
 """What torch calls the backward of an op that has another name here."""
 
 HELPERS = (
-    "affine cast concatenate deviation getitem median_value nll nll_adjoint "
-    "nonzero_rows p_norm permuted prod_along product_of_others put put_along replaced reshaped "
-    "spread sum_to take_along ties variance where_both zeros_of"
+    "affine cast concatenate deviation getitem median_value nll nll_adjoint nonzero_rows p_norm "
+    "permuted prod_along product product_of_others put put_along replaced reshaped spread sum_to "
+    "take_along ties variance where_both zeros_of"
 ).split()
 """Entries that torch has no public name for: they serve the others and stay in this module."""
 

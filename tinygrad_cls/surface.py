@@ -34,6 +34,8 @@ class Surface:
 
         def __eq__(self, other: object) -> Any: ...
 
+        def __hash__(self) -> int: ...
+
         def _operator(self, other: Any) -> Any: ...
 
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _operator
@@ -89,6 +91,16 @@ class Surface:
     nelement = numel
     ndimension = dim
 
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self._array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._array.nbytes
+
     def element_size(self) -> int:
         """Bytes of one element."""
         return self._array.itemsize
@@ -106,6 +118,14 @@ class Surface:
     def is_contiguous(self) -> bool:
         """Whether the elements lie in C order without gaps."""
         return bool(self._canonical().flags.c_contiguous)
+
+    def is_complex(self) -> bool:
+        """Always False."""
+        return False
+
+    def is_signed(self) -> bool:
+        """Whether the dtype has negative numbers."""
+        return self._array.dtype.kind in "fi"
 
     def contiguous(self) -> Any:
         """Itself if contiguous, else a copy that is."""
@@ -169,6 +189,10 @@ class Surface:
                 raise ValueError(f"invalid type: '{dtype}'; the types are {', '.join(named)}")
             dtype = named[dtype]
         return self.to(getattr(dtype, "legacy_dtype", dtype))
+
+    def where(self, condition: Any, other: Any) -> Any:
+        """``self`` where ``condition`` is true, else ``other``."""
+        return ops.where(condition, self, other)
 
     def type_as(self, other: Any) -> Any:
         """In the dtype of ``other``."""

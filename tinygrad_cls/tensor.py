@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import autograd, dtypes, ops
-from ._state import state
+from ._state import state, tick
 from .autograd import Node, Saved
-from .errors import said
+from .errors import explain, not_a_tensor
 from .indexing import split_index
 from .op import Op
 from .surface import Surface
@@ -60,10 +60,10 @@ def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
     result._array = y if type(y) is ndarray else np.asarray(y)
     if op.view and np.may_share_memory(y, arrays[0]):
         result._share(inputs[0])
-    if state.grad_enabled and op.formulas:
-        record(op, inputs, arrays, static, result)
     elif state.inference:
         result._inference = True
+    if state.grad_enabled and op.formulas and not state.inference:
+        record(op, inputs, arrays, static, result)
     if state.tape is not None:
         state.tape.append(Event(op, inputs, static, result))
     return result
@@ -75,12 +75,12 @@ def record(
     """Gives ``result`` its node, if an input that ``op`` has a derivative for requires grad."""
     edges: list[Any] = [None] * len(inputs)
     wanted = []
-    for i in range(len(inputs)) if op.law.variadic else op.formulas:
+    for i in range(len(inputs)) if op.variadic else op.formulas:
         x = inputs[i]
         if isinstance(x, Tensor) and (x._node is not None or x._requires_grad):
             if x._base is not None:
                 x._check_history()
-            edges[i] = x._edge
+            edges[i] = x._node or x
             wanted.append(i)
     if not wanted:
         return
@@ -99,14 +99,14 @@ def record(
             saved[name] = arrays[i].dtype
         elif name in static:
             saved[name] = static[name]
-    shapes = [a.shape if type(a) is ndarray else () for a in arrays]
+    shapes = [np.shape(a) for a in arrays] if op.broadcasts else None
     result._node = Node(op, tuple(edges), shapes, saved, keeps_values)
 
 
 def save(x: Any, array: Any, where: int) -> Saved:
     """An input (or, at -1, the output) kept for backward with the version of its memory."""
     if not isinstance(x, Tensor):
-        return Saved(array, None, where)
+        return Saved(array, None, 0, where)
     if x._inference:
         raise RuntimeError(
             "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
@@ -114,7 +114,8 @@ def save(x: Any, array: Any, where: int) -> Saved:
             "a clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` "
             "instead of `torch.inference_mode()`."
         )
-    return Saved(array, x._counted(), where)
+    counter = x._counted()
+    return Saved(array, counter, counter[0], where)
 
 
 def agree(op: Op, inputs: tuple[Any, ...], arrays: list[Any]) -> tuple[Any, ...]:
@@ -183,7 +184,7 @@ class Tensor(Surface):
     _counter: list[int] | None = None
     _base: Tensor | None = None  # whose memory this is; None: its own, in an order that is private
     _base_node: Node | None = None
-    _foreign: bool = False  # memory of a NumPy array of the user's
+    _shared: bool = False  # memory that a NumPy array or a detached tensor has too
     _inference: bool = False
     _hooks: dict[int, Callable[[Any], Any]] | None = None
 
@@ -205,7 +206,7 @@ class Tensor(Surface):
     def _canonical(self) -> np.ndarray[Any, Any]:
         """The array, first laid out in C order if its layout is the engine's private choice."""
         a = self._array
-        if self._base is None and not self._foreign:
+        if self._base is None and not self._shared:
             flags = a.flags
             if not (flags.c_contiguous and flags.writeable):
                 a = self._array = np.array(a, order="C")
@@ -214,6 +215,7 @@ class Tensor(Surface):
     def _share(self, owner: Tensor) -> None:
         """Marks this tensor as a view of ``owner``'s memory: one version counter for both."""
         self._counter = owner._counted()
+        self._inference = owner._inference
         self._base = owner._base if owner._base is not None else owner
         self._base_node = self._base._node
 
@@ -234,11 +236,7 @@ class Tensor(Surface):
 
     def _write(self, value: Tensor) -> None:
         """Overwrites the memory with ``value`` and counts the write."""
-        if self._inference and not state.inference:
-            raise RuntimeError(
-                "Inplace update to inference tensor outside InferenceMode is not allowed."
-                "You can make a clone to get a normal tensor before doing inplace update."
-            )
+        self._check_inference()
         a, y = self._canonical(), value._array
         if y.shape != a.shape and np.broadcast_shapes(y.shape, a.shape) != a.shape:
             raise RuntimeError(
@@ -260,20 +258,28 @@ class Tensor(Surface):
         np.copyto(a, y, casting="unsafe")
         self._bump()
 
+    def _check_inference(self) -> None:
+        if self._inference and not state.inference:
+            raise RuntimeError(
+                "Inplace update to inference tensor outside InferenceMode is not allowed."
+                "You can make a clone to get a normal tensor before doing inplace update."
+            )
+
     def _bump(self) -> None:
         if self._counter is None:
             self._counter = [0]
         self._counter[0] += 1
 
-    def _check_in_place(self, takes_grad: bool) -> None:
+    def _check_in_place(self, takes_grad: bool, through_view: bool = False) -> None:
         """Refuses an in-place write that the graph could not follow."""
         if not state.grad_enabled:
             return
-        for x, what in ((self, "a leaf"), (self._base, "a view of a leaf")):
+        for x, through in ((self, through_view), (self._base, True)):
             if x is not None and x._requires_grad and x._node is None:
                 raise RuntimeError(
-                    f"{what} Variable that requires grad is being used in an in-place operation. "
-                    f"Update parameters under no_grad(), or use an out-of-place operation."
+                    f"a {'view of a ' if through else ''}leaf Variable that requires grad is being "
+                    f"used in an in-place operation. Update parameters under no_grad(), or use an "
+                    f"out-of-place operation."
                 )
         if self._base is not None and (
             takes_grad or self.requires_grad or self._base.requires_grad
@@ -287,12 +293,16 @@ class Tensor(Surface):
         """``self <- function(self, ...)``: the same op as out of place, in the same memory."""
         takes_grad = any(isinstance(x, Tensor) and x.requires_grad for x in args)
         self._check_in_place(takes_grad)
-        result = function(self, *args, **kwargs)
+        before = self
+        if state.grad_enabled and (takes_grad or self.requires_grad):
+            before = new(self._array.copy())  # the graph may keep what is overwritten here
+            before._node = self._node
+        result = function(before, *args, **kwargs)
         self._write(result)
         node = result._node
         if node is not None:
             if "y" in node.saved:
-                node.saved["y"] = Saved(self._array, self._counted(), -1)
+                node.saved["y"] = save(self, self._array, -1)
             self._node = node
         return self
 
@@ -431,7 +441,8 @@ class Tensor(Surface):
             )
         if value and self._array.dtype.kind != "f":
             raise RuntimeError(
-                f"only Tensors of floating point dtype can require gradients, not {self.dtype}"
+                f"only Tensors of floating point and complex dtype can require gradients, not "
+                f"{self.dtype}"
             )
         if value and self._inference and not state.inference:
             raise RuntimeError(
@@ -442,6 +453,10 @@ class Tensor(Surface):
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Sets ``requires_grad`` and returns the tensor."""
+        if requires_grad and self._array.dtype.kind != "f":
+            raise RuntimeError(
+                f"only Tensors of floating point dtype can require gradients, not {self.dtype}"
+            )
         self.requires_grad = requires_grad
         return self
 
@@ -486,6 +501,7 @@ class Tensor(Surface):
             answer = hook(seen)
             if answer is None:
                 return g
+            check_hook(hook, seen, answer)
             return answer if isinstance(g, Tensor) else answer._array
 
         owner: Any = self._node or self
@@ -497,7 +513,8 @@ class Tensor(Surface):
     def detach(self) -> Tensor:
         """The same memory without the history."""
         result = new(self._canonical())
-        result._share(self)
+        result._counter, result._inference = self._counted(), self._inference
+        result._shared = True
         return result
 
     def detach_(self) -> Tensor:
@@ -518,7 +535,7 @@ class Tensor(Surface):
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         self._array = value._canonical()
-        self._base = value._base or value
+        self._shared = True
 
     @property
     def _version(self) -> int:
@@ -539,42 +556,34 @@ class Tensor(Surface):
         return result
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        parts = split_index(index, self._array.ndim)
         if not isinstance(value, Tensor):
-            if not isinstance(value, int | float | np.number | ndarray | list | tuple):
-                raise TypeError(f"can't assign a {type(value).__name__} to a {self.type()}")
+            if not isinstance(value, int | float | np.generic):
+                raise TypeError(
+                    f"can't assign a {type(value).__name__} to a {self.type()}: make it a tensor"
+                )
             value = new(np.asarray(value, self._array.dtype))
-        if len(parts) == 1:
-            where = parts[0]
-        else:  # the elements that the index picks, by their place among all
-            where = np.arange(self._array.size).reshape(self._array.shape)
-            for part in parts:
-                where = where[part]
-            where = np.unravel_index(where, self._array.shape)
-        target = self._array[where] if where is not Ellipsis else self._array
-        fits = value._array.shape[: max(value.ndim - target.ndim, 0)].count(1)
-        if value.ndim > target.ndim and fits == value.ndim - target.ndim:
-            value = value.reshape(value.shape[value.ndim - target.ndim :])
-        if value.ndim <= target.ndim:
-            np_target = (1,) * (target.ndim - value.ndim) + tuple(value.shape)
-            bad = [d for d, n in enumerate(np_target) if n not in (1, target.shape[d])]
-        else:
-            bad = [0]
-        if bad:
-            d = bad[-1]
-            raise said(
-                RuntimeError,
-                f"The expanded size of the tensor ({target.shape[d] if target.ndim else 1}) must "
-                f"match the existing size ({tuple(value.shape)[d - target.ndim]}) at non-singleton "
-                f"dimension {d}.  Target sizes: {list(target.shape)}.  "
-                f"Tensor sizes: {list(value.shape)}",
+        parts = split_index(index, self._array.ndim)
+        where = parts[0]
+        if len(parts) == 2:  # as one index: the places that both pick, one after the other
+            places = np.arange(self._array.size).reshape(self._array.shape)
+            where = np.unravel_index(places[parts[0]][parts[1]], self._array.shape)
+        try:
+            target = self._array[where].shape
+        except IndexError as error:
+            raise explain(ops.getitem, (self._array,), error) from None
+        while value.ndim > len(target) and value.shape[0] == 1:
+            value = value[0]  # torch drops leading axes of size 1
+        if not fits(value.shape, target):
+            raise RuntimeError(
+                f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to "
+                f"indexing result of shape {list(target)}"
             )
-        if state.grad_enabled and (self.requires_grad or value.requires_grad or self._base):
+        if state.grad_enabled and (self.requires_grad or value.requires_grad):
+            self._check_in_place(True, through_view=True)
             self._in_place(ops.replaced, value.to(self.dtype), index=where)
         else:
-            self._check_in_place(False)
-            if self._inference and not state.inference:
-                self._write(self)  # raises
+            self._check_in_place(False, through_view=True)
+            self._check_inference()
             self._canonical()[where] = value._array
             self._bump()
 
@@ -590,8 +599,32 @@ class Tensor(Surface):
 
     def copy_(self, source: Tensor, non_blocking: bool = False) -> Tensor:
         """Sets every element from ``source``, broadcast and cast."""
+        if not isinstance(source, Tensor):
+            not_a_tensor("copy_", source, "other")
         return self._in_place(
-            lambda x, s: ops.where(True, s.to(x.dtype).expand(x.shape), 0), source
+            lambda x, s: ops.broadcast_to(s.to(x.dtype), tuple(x.shape)).clone(), source
+        )
+
+
+def fits(shape: Any, target: Any) -> bool:
+    """Whether a value of ``shape`` broadcasts to ``target``."""
+    tail = target[len(target) - len(shape) :]
+    return len(shape) <= len(target) and all(n in (1, m) for n, m in zip(shape, tail, strict=True))
+
+
+def check_hook(hook: Any, value: Tensor, answer: Any) -> None:
+    """torch's errors for a hook whose answer can't take the gradient's place."""
+    name = getattr(hook, "__name__", type(hook).__name__)
+    if not isinstance(answer, Tensor):
+        raise TypeError(f"expected Variable, but hook returned '{type(answer).__name__}'")
+    if answer.dtype is not value.dtype:
+        raise RuntimeError(
+            f"hook '{name}' has changed the type of value (was {value.type()} got {answer.type()})"
+        )
+    if answer.shape != value.shape:
+        raise RuntimeError(
+            f"hook '{name}' has changed the size of value: {tuple(value.shape)} became "
+            f"{tuple(answer.shape)}"
         )
 
 
@@ -600,9 +633,9 @@ class RemovableHandle:
 
     def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
         self._hooks = hooks
-        self._hook = hook
-        hooks[id(self)] = hook
+        self._key = tick()
+        hooks[self._key] = hook
 
     def remove(self) -> None:
         """Takes the hook out; a second call does nothing."""
-        self._hooks.pop(id(self), None)
+        self._hooks.pop(self._key, None)

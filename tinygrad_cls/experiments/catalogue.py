@@ -23,7 +23,8 @@ class Task:
 
 
 def _both(p: Tensor) -> Tensor:
-    return stack((1 - p, p), dim=1)
+    both: Tensor = stack((1 - p, p), dim=1)
+    return both
 
 
 BINARY = Task(

@@ -132,6 +132,10 @@ class ModuleList(Listed):
     def _part(self, index: slice) -> Any:
         return (list(self)[index],)
 
+    def insert(self, index: int, module: Module) -> None:
+        """Adds a module before the one at ``index``; returns nothing, as a list."""
+        super().insert(index, module)
+
     def __add__(self, other: Iterable[Module]) -> ModuleList:
         return ModuleList(chain(self, other))
 

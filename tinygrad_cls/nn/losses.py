@@ -9,16 +9,7 @@ from . import functional as F
 from .module import Module
 
 
-class Loss(Module):
-    """A module with a ``reduction``: "mean", "sum" or "none"."""
-
-    def __init__(self, *, reduction: str = "mean") -> None:
-        super().__init__()
-        F.check_reduction(reduction)
-        self.reduction = reduction
-
-
-class BCEWithLogitsLoss(Loss):
+class BCEWithLogitsLoss(Module):
     """-(t log p + (1 - t) log(1 - p)) at p = sigmoid(logit); see
     :func:`~tinygrad_cls.nn.functional.binary_cross_entropy_with_logits`.
 
@@ -27,11 +18,16 @@ class BCEWithLogitsLoss(Loss):
     tensor(0.6931)
     """
 
+    def __init__(self, *, reduction: str = "mean") -> None:
+        super().__init__()
+        F.check_reduction(reduction)
+        self.reduction = reduction
+
     def forward(self, input: Tensor, target: Tensor) -> Any:
         return F.binary_cross_entropy_with_logits(input, target, reduction=self.reduction)
 
 
-class CrossEntropyLoss(Loss):
+class CrossEntropyLoss(Module):
     """-log softmax(logits)[class]; see :func:`~tinygrad_cls.nn.functional.cross_entropy`.
 
     >>> import tinygrad_cls as tg
@@ -40,8 +36,10 @@ class CrossEntropyLoss(Loss):
     """
 
     def __init__(self, *, ignore_index: int = -100, reduction: str = "mean") -> None:
-        super().__init__(reduction=reduction)
+        super().__init__()
+        F.check_reduction(reduction)
         self.ignore_index = ignore_index
+        self.reduction = reduction
 
     def forward(self, input: Tensor, target: Tensor) -> Any:
         return F.cross_entropy(

@@ -406,5 +406,4 @@ def clear(parameters: Any, set_to_none: bool) -> None:
         if set_to_none:
             parameter._grad = None
         elif parameter._grad is not None:
-            parameter._grad = parameter._grad.detach()
-            parameter._grad.zero_()
+            parameter._grad.detach_().zero_()

@@ -32,9 +32,10 @@ class Parameter(Tensor):
         return f"Parameter containing:\n{self._text('tensor(')}"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
-        twin = super().__deepcopy__(memo)
+        """A twin without the gradient, as torch has it for parameters alone."""
+        twin: Parameter = super().__deepcopy__(memo)
         twin._grad = None
-        return twin  # type: ignore[return-value]
+        return twin
 
     def _own(self, array: np.ndarray[Any, Any]) -> None:
         """Takes new memory, keeping its identity: what ``Module.to`` does."""
