@@ -225,8 +225,10 @@ def common(op: Any, operands: Sequence[Any]) -> np.dtype[Any]:
             f"\"{op.name}_cpu\" not implemented for '{of(kind).title}': it takes integers or "
             f"booleans"
         )
-    elif rule == "arithmetic" and kind.kind == "b":
-        refuse_booleans(op)
+    elif rule == "arithmetic" and any(np.asarray(x).dtype.kind == "b" for x in operands):
+        refuse_booleans(op, kind)
+    elif rule == "number" and kind.kind == "b":
+        raise NotImplementedError(f"\"{op.name}_cpu\" not implemented for 'Bool'")
     return kind
 
 
@@ -263,17 +265,21 @@ def refuse_integers(op: Any, kind: np.dtype[Any]) -> None:
             f"linalg.vector_norm: Expected a floating point or complex tensor as input. "
             f"Got {title}; {fix}"
         )
-    raise RuntimeError(
-        f"std and var only support floating point and complex dtypes, not {title}; {fix}"
-    )
-
-
-def refuse_booleans(op: Any) -> None:
-    """torch's texts for arithmetic with truth values."""
-    if op.name == "neg":
+    if op.name in ("variance", "deviation"):
         raise RuntimeError(
-            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
-            "invert a mask, use the `~` or `logical_not()` operator instead."
+            f"std and var only support floating point and complex dtypes, not {title}; {fix}"
+        )
+    raise NotImplementedError(f"\"{op.name}_cpu\" not implemented for '{title}'; {fix}")
+
+
+def refuse_booleans(op: Any, kind: np.dtype[Any]) -> None:
+    """torch's texts for arithmetic with truth values."""
+    fix = "If you are trying to invert a mask, use the `~` or `logical_not()` operator instead."
+    if op.name == "neg":
+        raise RuntimeError(f"Negation, the `-` operator, on a bool tensor is not supported. {fix}")
+    if kind.kind != "b":
+        raise RuntimeError(
+            f"Subtraction, the `-` operator, with a bool tensor is not supported. {fix}"
         )
     raise RuntimeError(
         "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "

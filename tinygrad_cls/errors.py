@@ -5,6 +5,7 @@ Nothing here runs on the good path, except ``axes``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -73,6 +74,13 @@ def axes(dim: Any, ndim: int) -> tuple[int, ...]:
     return (axis % bound,) if ndim else ()
 
 
+def one_axis(dim: Any, ndim: int) -> int:
+    """``dim`` as one axis counted from 0, where several make no sense."""
+    if isinstance(dim, tuple | list) or dim is None:
+        raise said(TypeError, f"argument 'dim' must be int, not {type(dim).__name__}")
+    return axes(dim, ndim)[0]
+
+
 def not_a_tensor(name: str, x: Any, argument: str = "input", position: int = 1) -> NoReturn:
     """torch's text for a list or a number in a tensor's place."""
     raise TypeError(
@@ -130,8 +138,6 @@ def explain(op: Any, inputs: Sequence[Any], error: Exception) -> Exception:
     law = f"{op.name}: {given}; the law is {op.law.text}"
     if isinstance(error, ZeroDivisionError):
         return RuntimeError(f"ZeroDivisionError: {law}")
-    if isinstance(error, IndexError):
-        return IndexError(f"{error}. {law}")
     if isinstance(error, TypeError):
         return TypeError(f"{op.name}(): {error}. {law}")
     try:
@@ -143,7 +149,7 @@ def explain(op: Any, inputs: Sequence[Any], error: Exception) -> Exception:
             free = [s[: len(s) - n] for s, n in zip(shapes, named, strict=False)]
             sentence = sizes_must_match(free) + " "
         return RuntimeError(f"{sentence}{law}")
-    return RuntimeError(f"{error}. {law}")
+    return (IndexError if isinstance(error, IndexError) else RuntimeError)(f"{error}. {law}")
 
 
 def sizes_must_match(shapes: Sequence[tuple[int, ...]]) -> str:
@@ -161,18 +167,22 @@ def sizes_must_match(shapes: Sequence[tuple[int, ...]]) -> str:
     return f"Shapes {', '.join(map(str, shapes))} do not broadcast."
 
 
-def cannot_multiply(a: tuple[int, ...], b: tuple[int, ...]) -> Exception:
+def cannot_multiply(
+    a: tuple[int, ...], b: tuple[int, ...], where: str = "axis k is {} in a {} and {} in b {}"
+) -> Exception:
     """torch's sentence for a matrix product with different inner sizes."""
-    fix = f"the inner sizes {a[-1]} and {b[-2]} must be equal: mm: axis k of a {a} and of b {b}"
-    if len(a) == 2 and len(b) == 2:
+    fix = f"The inner sizes must be equal: {where.format(a[-1], a, b[-2], b)}."
+    if len(b) == 2:
+        rows = math.prod(a[:-1])
         return said(
             RuntimeError,
-            f"mat1 and mat2 shapes cannot be multiplied ({a[0]}x{a[1]} and {b[0]}x{b[1]}); {fix}",
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a[-1]} and {b[0]}x{b[1]}). {fix}",
         )
+    batch = math.prod(np.broadcast_shapes(a[:-2], b[:-2]))
     return said(
         RuntimeError,
         f"Expected size for first two dimensions of batch2 tensor to be: "
-        f"[{a[0]}, {a[-1]}] but got: [{b[0]}, {b[-2]}]. {fix}",
+        f"[{batch}, {a[-1]}] but got: [{batch}, {b[-2]}]. {fix}",
     )
 
 
@@ -183,7 +193,7 @@ def stale(saved: Any, node: Any) -> Exception:
     if hasattr(source, "clock"):
         name = source.name().removesuffix("Backward0") if saved.where < 0 else source.name()
         made = f", which is output 0 of {name},"
-    kind = {8: "Double", 4: "Float", 2: "Half"}[saved.value.itemsize]
+    kind = TITLES[saved.value.dtype.name]
     return RuntimeError(
         f"one of the variables needed for gradient computation has been modified by an inplace "
         f"operation: [torch.{kind}Tensor {list(saved.value.shape)}]{made} is at version "

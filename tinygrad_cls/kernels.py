@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import TITLES, axes, cannot_multiply, said
+from .errors import TITLES, axes, cannot_multiply, one_axis, said, sizes_must_match
 
 Array = Any  # an ndarray, or the NumPy scalar that a ufunc makes of a 0-d one
 add_up: Any = np.add.reduce
@@ -64,6 +64,12 @@ def subtract(a: Array, b: Array, alpha: float = 1, out: Array | None = None) -> 
     return np.subtract(a, b if alpha == 1 else b * alpha, out=out)
 
 
+def sign(x: Array, out: Array | None = None) -> Array:
+    """-1, 0 or 1, and 0 for nan, which NumPy's sign hands through."""
+    y = np.greater(x, 0).astype(x.dtype)
+    return y if x.dtype.kind in "bu" else np.subtract(y, np.less(x, 0), out=out)
+
+
 def power(a: Array, b: Array, out: Array | None = None) -> Array:
     """a**b; the square, the most common power, is a product as in torch."""
     if type(b) is int or type(b) is float:
@@ -110,7 +116,12 @@ def masked_fill(x: Array, mask: Array, value: Array, out: Array | None = None) -
         # product of floats it makes no nan of an infinite or nan x.
         y = (x.view(WORDS[x.itemsize]) * ~mask).view(x.dtype)
     else:
-        y = np.where(mask, value, x)
+        try:
+            y = np.where(mask, value, x)
+        except ValueError:
+            raise said(
+                RuntimeError, sizes_must_match([mask.shape, x.shape, np.shape(value)])
+            ) from None
     return y if out is None else store(out, y)
 
 
@@ -172,7 +183,11 @@ def extremum(kernel: np.ufunc, name: str) -> Any:
 
 
 def nonempty(x: Array, dim: Any, name: str) -> None:
-    if count(x.shape, dim):
+    if count(x.shape):
+        return
+    if dim is not None and all(
+        x.shape[axes(d, len(x.shape))[0]] for d in np.atleast_1d(dim).tolist()
+    ):
         return
     if dim is None:
         kind = IndexError if name.startswith("arg") else RuntimeError
@@ -189,11 +204,10 @@ def nonempty(x: Array, dim: Any, name: str) -> None:
         )
 
 
-def ties(x: Array, y: Array, dim: Any = None, keepdim: bool = False, out: Any = None) -> Array:
-    kept = np.reshape(y, reduced(x.shape, dim))
-    share = np.equal(x, kept).astype(x.dtype)
-    # No entry equals a nan extremum: its share is 0/0, so a nan reaches every gradient there.
-    share /= share.sum(axis=axes(dim, x.ndim), keepdims=True)
+def ties(x: Array, y: Array, dim: Any = None, out: Array | None = None) -> Array:
+    share = np.equal(x, y).astype(x.dtype)
+    share /= np.maximum(share.sum(axis=axes(dim, share.ndim), keepdims=True), 1)
+    share = np.where(np.isnan(y), y, share)  # a nan extremum sends nan to every element
     return share if out is None else store(out, share)
 
 
@@ -217,8 +231,10 @@ def arg_extremum(kernel: Any, name: str) -> Any:
     def arg(
         x: Array, dim: int | None = None, keepdim: bool = False, out: Array | None = None
     ) -> Array:
+        if dim is not None and one_axis(dim, x.ndim or 1) >= 0 and x.ndim == 0:
+            dim = None
         nonempty(x, dim, name)
-        axis = None if dim is None or x.ndim == 0 else axes(dim, x.ndim)[0]
+        axis = None if dim is None else one_axis(dim, x.ndim)
         return kernel(x, axis=axis, keepdims=keepdim, out=out)
 
     arg.__name__ = name
@@ -234,7 +250,8 @@ def variance(
 ) -> Array:
     over = axes(dim, x.ndim)
     n = count(x.shape, over)
-    away = np.subtract(x, np.add.reduce(x, axis=over, keepdims=True) / float(max(n, 1)))
+    mean = np.add.reduce(x, axis=over, keepdims=True) / float(max(n, 1))
+    away = np.subtract(x, mean, out=np.empty_like(x))
     np.multiply(away, away, out=away)
     y = add_up(away, axis=over, keepdims=keepdim, out=out)
     scale = ratio(1.0, n - correction)
@@ -256,9 +273,9 @@ def logsumexp(x: Array, dim: Any, keepdim: bool = False, out: Array | None = Non
 
 
 def softmax(x: Array, dim: int, out: Array | None = None) -> Array:
+    axis = one_axis(dim, x.ndim or 1)
     if x.size == 0 or x.ndim == 0:
         return np.ones_like(x) if out is None else store(out, 1)
-    axis = axes(dim, x.ndim)[0]
     y = np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=place(out, x))
     np.exp(y, out=y)
     y /= np.add.reduce(y, axis=axis, keepdims=True)
@@ -266,9 +283,9 @@ def softmax(x: Array, dim: int, out: Array | None = None) -> Array:
 
 
 def log_softmax(x: Array, dim: int, out: Array | None = None) -> Array:
+    axis = one_axis(dim, x.ndim or 1)
     if x.size == 0 or x.ndim == 0:
         return np.zeros_like(x) if out is None else store(out, 0)
-    axis = axes(dim, x.ndim)[0]
     y = np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=place(out, x))
     y -= np.log(np.add.reduce(np.exp(y), axis=axis, keepdims=True))
     return y
@@ -305,7 +322,10 @@ def feature_major(out: Array | None, rows: int, columns: int) -> bool:
 def mm(a: Array, b: Array, out: Array | None = None) -> Array:
     """The matrix product of the last two axes; the axes before them broadcast."""
     if a.shape[-1] != b.shape[-2]:
-        raise cannot_multiply(a.shape, b.shape)
+        try:
+            raise cannot_multiply(a.shape, b.shape)
+        except ValueError:  # the batch axes do not broadcast either, which torch says first
+            raise said(RuntimeError, sizes_must_match([a.shape[:-2], b.shape[:-2]])) from None
     if a.ndim == b.ndim == 2 and feature_major(out, a.shape[0], b.shape[1]):
         # An outer product is four times as fast as a broadcast one, and rounds the same.
         product = np.multiply if a.shape[1] == 1 else np.matmul
@@ -316,7 +336,15 @@ def mm(a: Array, b: Array, out: Array | None = None) -> Array:
 def affine(x: Array, W: Array, b: Array, out: Array | None = None) -> Array:
     """x W' + b for a batch of rows."""
     if x.shape[-1] != W.shape[-1]:
-        raise cannot_multiply(x.shape, W.T.shape)
+        raise cannot_multiply(x.shape, W.T.shape, "axis i is {} in x {} and {} in W' {}")
+    if b.shape[0] not in (1, W.shape[0]):
+        raise said(
+            RuntimeError,
+            f"The expanded size of the tensor ({W.shape[0]}) must match the existing size "
+            f"({b.shape[0]}) at non-singleton dimension 1.  Target sizes: "
+            f"{[x.shape[0], W.shape[0]]}.  Tensor sizes: {[b.shape[0]]}. affine: axis o is "
+            f"{W.shape[0]} in W and {b.shape[0]} in b",
+        )
     if feature_major(out, x.shape[0], W.shape[0]):
         z = np.matmul(W, x.T, out=None if out is None else out.T)
         z += b[:, None]
@@ -539,15 +567,14 @@ def put_along(
 
 def argsort(x: Array, dim: int = -1, descending: bool = False, out: Array | None = None) -> Array:
     """Stable; nan counts as the greatest value."""
+    axis = one_axis(dim, x.ndim or 1)
     if x.ndim == 0:
         y: Array = np.zeros((), np.int64)
+    elif descending:  # equal values keep their order, which reversing twice achieves
+        y = np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
+        y = x.shape[axis] - 1 - y
     else:
-        axis = axes(dim, x.ndim)[0]
-        if descending:  # equal values keep their order, which reversing twice achieves
-            y = np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
-            y = x.shape[axis] - 1 - y
-        else:
-            y = np.argsort(x, axis=axis, kind="stable")
+        y = np.argsort(x, axis=axis, kind="stable")
     return y if out is None else store(out, y)
 
 
@@ -593,6 +620,12 @@ def ratio_or_nan(n: float) -> float:
 
 
 def bce(x: Array, t: Array, reduction: str = "mean", out: Array | None = None) -> Array:
+    if np.shape(x) != np.shape(t):
+        raise said(
+            ValueError,
+            f"Target size (torch.Size({list(np.shape(t))})) must be the same as input size "
+            f"(torch.Size({list(np.shape(x))})); .squeeze() the logits, or .unsqueeze(1) the target",
+        )
     # torch's own formula: it must match torch's rounding, so it is not the symmetric one.
     loss = np.subtract(1, t) * x
     loss -= logsigmoid(x)

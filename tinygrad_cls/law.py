@@ -17,7 +17,7 @@ class Law:
 
     ``...`` stands for any axes, broadcast among the inputs; ``(...)*`` for any number of inputs.
     In the output, ``-dim`` takes the axes ``dim`` out (or keeps them as 1, with ``keepdim``), a
-    static argument's name is its value, and ``?`` leaves the shape to the op's doc.
+    static argument's name is its value. ``?`` leaves a shape to the op's doc.
 
     >>> Law("(n,i),(o,i),(o)->(n,o)").output([(800, 2), (10, 2), (10,)])
     (800, 10)
@@ -35,19 +35,22 @@ class Law:
         sizes: dict[str, tuple[int, str]] = {}
         rest: Shape = ()
         for axes, shape, name in zip(self.inputs, shapes, names, strict=False):
+            if axes == ["?"]:
+                continue
             named = [axis for axis in axes if axis != "..."]
             if len(shape) < len(named) or (len(shape) > len(named) and "..." not in axes):
                 raise ValueError(f"{name} has shape {shape}, the law asks for ({','.join(axes)})")
-            free = len(shape) - len(named)
-            for axis, size in zip(named, shape[free:], strict=True):
+            before = axes.index("...") if "..." in axes else 0
+            after = len(shape) - (len(named) - before)
+            for axis, size in zip(named, (*shape[:before], *shape[after:]), strict=True):
                 known, where = sizes.setdefault(axis, (size, name))
                 if known != size:
                     raise ValueError(f"axis {axis} is {known} in {where} and {size} in {name}")
             try:
-                rest = np.broadcast_shapes(rest, shape[:free])
+                rest = np.broadcast_shapes(rest, shape[before:after])
             except ValueError:
                 raise ValueError(
-                    f"axes {shape[:free]} of {name} do not broadcast with {rest}"
+                    f"axes {shape[before:after]} of {name} do not broadcast with {rest}"
                 ) from None
         return {axis: size for axis, (size, _) in sizes.items()} | {"...": rest}
 

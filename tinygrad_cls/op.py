@@ -65,7 +65,7 @@ class Op:
         }
         self.variadic = self.law.variadic
         self.arity = -1 if self.variadic else len(self.inputs)
-        self.broadcasts = sum("..." in axes for axes in self.law.inputs) > 1
+        self.broadcasts = sum("..." in axes or "?" in axes for axes in self.law.inputs) > 1
         self.participants = tuple(self.formulas) or tuple(range(count))
         self._memory: dict[tuple[int, ...], tuple[list[tuple[str, str, int]], bool]] = {}
 
@@ -91,7 +91,7 @@ class Op:
         n = self.arity
         if not kwargs and n < len(args) <= n + len(self.static):
             return args[:n], {**self.static, **dict(zip(self.static, args[n:], strict=False))}
-        if self.static.keys() >= kwargs.keys() and (len(args) == n or self.variadic):
+        if {*self.static, "out"} >= kwargs.keys() and (len(args) == n or self.variadic):
             return args, {**self.static, **kwargs}
         return errors.bind(self, args, kwargs)
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import kernels as k
-from .errors import axes, cannot_multiply, said
+from .errors import axes, said
 from .kernels import count, inverse, nonempty, permutation, ratio, resolved, segment
 from .op import Composition, Op, composed, op
 
@@ -45,12 +45,12 @@ pow = op(PAIR, "a**b",
     d_a=lambda g, a, b: g * masked_fill(b * a ** (b - 1), b == 0, 0),
     d_b=lambda g, a, b, y: g * masked_fill(y * log(a), (a == 0) & (b >= 0), 0))(k.power)
 floor_divide = op(PAIR, "The floor of a / b, as Python's //.",
-    "x(3, 4), x(4)")(k.divides(np.floor_divide))
+    "x(3, 4), x(4)", types="number")(k.divides(np.floor_divide))
 remainder = op(PAIR, "a - b floor(a / b): Python's %, with the sign of b.", "x(3, 4), x(4)",
-    d_a=lambda g: g, d_b=lambda g, a, b: -g * (a // b))(k.divides(np.remainder))
+    types="number", d_a=lambda g: g, d_b=lambda g, a, b: -g * (a // b))(k.divides(np.remainder))
 neg = op(EACH, "-x", types="arithmetic", d_x=lambda g: -g)(np.negative)
-abs = op(EACH, "|x|, with slope 0 at 0.", d_x=lambda g, x: g * sign(x))(np.abs)
-sign = op(EACH, "-1, 0 or 1.", d_x=ZERO)(np.sign)
+abs = op(EACH, "|x|, with slope 0 at 0.", types="number", d_x=lambda g, x: g * sign(x))(np.abs)
+sign = op(EACH, "-1, 0 or 1; 0 for nan.", d_x=ZERO)(k.sign)
 reciprocal = op(EACH, "1 / x", types="float", d_x=lambda g, y: -g * y * y)(np.reciprocal)
 square = op(EACH, "x**2", d_x=lambda g, x: g * (2 * x))(np.square)
 
@@ -66,10 +66,11 @@ sqrt = op(EACH, "The square root.", "positive(3, 4); positive()", types="float",
     d_x=lambda g, y: g / (2 * y))(np.sqrt)
 tanh = op(EACH, "tanh x", types="float", d_x=lambda g, y: g * (1 - y * y))(np.tanh)
 sigmoid = op(EACH, "1 / (1 + e**-x)", types="float", d_x=lambda g, y: g * (1 - y) * y)(k.sigmoid)
-logsigmoid = op(EACH, "log sigmoid x = min(x, 0) - log1p(e**-|x|), right for any x.", types="float",
+logsigmoid = op(EACH, "log sigmoid x = min(x, 0) - log1p(e**-|x|), right for any x.",
+    types="floating",
     d_x=lambda g, x: g * sigmoid(-x))(k.logsigmoid)
 softplus = op(EACH, "log(1 + e**(beta x)) / beta, and x where beta x > threshold.",
-    "x(3, 4); x(3, 4), beta=2.0, threshold=1.0", types="float",
+    "x(3, 4); x(3, 4), beta=2.0, threshold=1.0", types="floating",
     d_x=lambda g, x, beta, threshold: (
         where(x * beta > threshold, g, g * sigmoid(x * beta))))(k.softplus)
 
@@ -98,8 +99,8 @@ masked_fill = op("(...),(...),(...)->(...)", "x, with value where mask is true."
     "x(3, 4), mask(3, 4), x(); x(3, 4), mask(4), x(3, 1)", types="first",
     d_x=lambda g, mask: masked_fill(g, mask, 0),
     d_value=lambda g, mask: where(mask, g, 0))(k.masked_fill)
-floor = op(EACH, "The greatest whole number up to x.", d_x=ZERO)(np.floor)
-ceil = op(EACH, "The least whole number from x.", d_x=ZERO)(np.ceil)
+floor = op(EACH, "The greatest whole number up to x.", types="number", d_x=ZERO)(np.floor)
+ceil = op(EACH, "The least whole number from x.", types="number", d_x=ZERO)(np.ceil)
 round = op(EACH, "The nearest number of `decimals` places; a half goes to even.",
     "x(3, 4); x(3, 4), decimals=1", d_x=ZERO)(k.round_to)
 
@@ -184,7 +185,7 @@ def p_norm(x, p=2, dim=None, keepdim=False, *, out=None):
 
 def evenly(g, x, y, x_shape, dim, keepdim):
     """The derivative of an extremum: its cotangent, shared among the ties."""
-    return spread(g, x_shape, dim, keepdim) * ties(x, y, dim, keepdim)
+    return spread(g, x_shape, dim, keepdim) * ties(x, spread(y, x_shape, dim, keepdim), dim)
 
 
 amax = op(FOLD, "The greatest over dim; ties share the cotangent evenly.",
@@ -240,7 +241,7 @@ getitem = op("(...)->(?)", "x[index]; repeats in an integer index add their cota
     "x(3, 4), index=(slice(1, 3), None, 0); x(3, 4), index=(array([0, 2, 0]),); "
     "x(3, 4), index=array([[True, False, True, True]] * 3)", types="any", view=True,
     d_x=lambda g, x_shape, index: put(g, x_shape, index))(k.getitem)
-take_along = op("(...),(...)->(?)",
+take_along = op("(...),(?)->(?)",
     "y[i, j] = x[index[i, j], j] for dim 0, and so on: torch's gather.",
     "x(3, 4), labels(4, 3, 2), dim=1; x(3, 4), labels(3, 2, 4), dim=0", types="any",
     d_x=lambda g, index, x_shape, dim: put_along(g, index, x_shape, dim))(k.take_along)
@@ -262,7 +263,7 @@ sum_to = op("(...)->(shape)", "The adjoint of broadcast_to: the sum over what it
     d_x=lambda g, x_shape: broadcast_to(g, x_shape))(k.sum_to)
 ties = op("(...),(...)->(...)",
     "1/k at each of the k elements of x that equal y, the extremum over dim; else 0.",
-    "x(3, 4), x(3), dim=1", d_x=ZERO, d_y=ZERO)(k.ties)
+    "x(3, 4), x(3, 1), dim=1; x(3), x(3)", d_x=ZERO, d_y=ZERO)(k.ties)
 product_of_others = op(EACH, "For every element the product of the others along dim.",
     "x(3, 4), dim=1; x(3), dim=0",
     d_x=lambda g, x, dim: product_of_others_adjoint(g, x, dim))(k.product_of_others)
@@ -280,32 +281,32 @@ put = op("(...)->(shape)", "The adjoint of getitem: zeros of `shape` with x adde
     "x(2, 4), shape=(3, 4), index=(slice(1, 3),); "
     "x(3, 4), shape=(3, 4), index=(array([0, 2, 0]),)", types="any",
     d_x=lambda g, index: getitem(g, index))(k.put)
-put_along = op("(...),(...)->(shape)",
+put_along = op("(...),(?)->(shape)",
     "The adjoint of gather: zeros of `shape` with x added along dim at `index`.",
     "x(3, 2), labels(4, 3, 2), shape=(3, 4), dim=1", types="any",
     d_x=lambda g, index, dim: take_along(g, index, dim))(k.put_along)
-replaced = op("(...),(...)->(...)",
+replaced = op("(...),(?)->(...)",
     "x with `value` in the place of x[index]: what x[index] = value writes.",
     "x(3, 4), x(4), index=(1,); x(3, 4), x(2, 1), index=(array([0, 2]),)", types="first",
-    d_x=lambda g, value_shape, index: replaced(g, 0, index),
+    d_x=lambda g, index: replaced(g, 0, index),
     d_value=lambda g, index: getitem(g, index))(k.replaced)
 
 # --- losses --------------------------------------------------------------------------------------
 
-binary_cross_entropy_with_logits = op("(...),(...)->(reduction)",
+binary_cross_entropy_with_logits = op("(...),(...)->(?)",
     "(1 - t) x - log sigmoid x, reduced: -(t log p + (1 - t) log(1 - p)) at p = sigmoid x.",
     "x(3, 4), x(3, 4); x(5), x(5), reduction='sum'; x(5), x(5), reduction='none'",
     d_x=lambda g, x, t, x_shape, reduction: (
         (sigmoid(x) - t) * g / (count(x_shape) if reduction == "mean" else 1)),
     d_t=lambda g, x, x_shape, reduction: (
         -x * g / (count(x_shape) if reduction == "mean" else 1)))(k.bce)
-nll = op("(n,c,...),(n,...)->(reduction)",
+nll = op("(n,c,...),(n,...)->(?)",
     "-z[i, t[i]], reduced; rows whose label is ignore_index count for nothing.",
     "x(3, 4), labels(4, 3); x(3, 4, 2), labels(4, 3, 2), reduction='sum'; "
     "x(3, 4), labels(4, 3), reduction='none', ignore_index=1", types="any",
     d_z=lambda g, t, z_shape, reduction, ignore_index: (
         nll_adjoint(g, t, z_shape, reduction, ignore_index)))(k.nll)
-nll_adjoint = op("(...),(n,...)->(shape)", "The adjoint of nll, which is linear in z.",
+nll_adjoint = op("(?),(n,...)->(shape)", "The adjoint of nll, which is linear in z.",
     "x(), labels(4, 3), shape=(3, 4); "
     "x(3), labels(4, 3), shape=(3, 4), reduction='none', ignore_index=1", types="any",
     d_x=lambda g, t, reduction, ignore_index: nll(g, t, reduction, ignore_index))(k.nll_adjoint)
@@ -354,7 +355,8 @@ def matmul(a, b):
     if a.ndim == b.ndim == 1:
         return dot(a, b)
     if b.ndim == 1:
-        return mv(a, b) if a.ndim == 2 else squeeze(product(a, unsqueeze(b, -1)), -1)
+        rows = a if a.ndim == 2 else reshape(a, (count(a.shape[:-1]), a.shape[-1]))
+        return reshape(mv(rows, b), a.shape[:-1])
     return squeeze(product(unsqueeze(a, 0), b), -2)
 
 
@@ -404,7 +406,12 @@ def bmm(a, b):
         if x.ndim != 3:
             raise said(RuntimeError, f"{name} must be a 3D tensor; its shape is {tuple(x.shape)}")
     if a.shape[0] != b.shape[0] or a.shape[2] != b.shape[1]:
-        raise cannot_multiply(a.shape[:1] + a.shape[1:], b.shape)
+        raise said(
+            RuntimeError,
+            f"Expected size for first two dimensions of batch2 tensor to be: "
+            f"[{a.shape[0]}, {a.shape[2]}] but got: [{b.shape[0]}, {b.shape[1]}]. The shapes are "
+            f"{tuple(a.shape)} and {tuple(b.shape)}.",
+        )
     return product(a, b)
 
 
@@ -422,7 +429,7 @@ def linear(input, weight, bias=None):
             RuntimeError,
             f"both arguments to linear need to be at least 1D, but they are 0D and {weight.ndim}D",
         )
-    rows = reshape(input, (-1, input.shape[-1]))
+    rows = reshape(input, (count(input.shape[:-1]), input.shape[-1]))
     return reshape(affine(rows, weight, bias), (*input.shape[:-1], weight.shape[0]))
 
 

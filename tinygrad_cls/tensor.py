@@ -92,7 +92,7 @@ def record(
         elif what == "output":
             saved[name] = save(result, result._array, -1)
         elif what == "shape":
-            saved[name] = arrays[i].shape
+            saved[name] = np.shape(arrays[i])
         elif what == "shapes":
             saved[name] = [a.shape for a in arrays]
         elif what == "dtype":

@@ -6,7 +6,6 @@ import warnings
 from typing import Any
 
 from .. import ops
-from ..dtypes import Size, bool_
 from ..ops import linear, logsigmoid, one_hot, sigmoid, softplus, tanh
 from ..tensor import Tensor
 
@@ -78,18 +77,6 @@ def binary_cross_entropy_with_logits(
     tensor(0.3466)
     """
     check_reduction(reduction)
-    if target.shape != input.shape:
-        raise ValueError(
-            f"Target size ({Size(target.shape)}) must be the same as input size "
-            f"({Size(input.shape)}); .squeeze() the logits, or .unsqueeze(1) the target"
-        )
-    if not input.is_floating_point():
-        raise NotImplementedError(
-            f"\"log_sigmoid_cpu\" not implemented for '{input.dtype.title}': logits are of "
-            f"floating point; convert them with .float()"
-        )
-    if target.dtype is bool_:
-        ops.sub(target, target)  # raises torch's error for booleans
     if not target.is_floating_point():
         raise RuntimeError(
             f"result type Float can't be cast to the desired output type {target.dtype.title}: the "
