@@ -1,0 +1,76 @@
+"""Tries what ``make wheel`` built, where nothing else is: ``python .ci/try_dist.py dist``.
+
+The wheel must hold ``tinygrad_cls`` alone, import with NumPy alone, and train without PyTorch;
+the unpacked sdist must hold every file that its tests ask for.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def say(text: str) -> None:
+    """Print at once, so that the lines of the commands below stand after it."""
+    print(f"--- {text}", flush=True)
+
+
+def run(*command: str | Path, cwd: Path) -> None:
+    """Run a command that must succeed and that knows nothing of the checkout."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run(command, cwd=cwd, env=env, check=True)
+
+
+def try_wheel(wheel: Path, room: Path) -> None:
+    """Look into the wheel, install it in an empty environment and train there."""
+    say(f"{wheel.name}: holds the package alone")
+    names = zipfile.ZipFile(wheel).namelist()
+    strays = [n for n in names if not n.startswith(("tinygrad_cls/", "tinygrad_cls-"))]
+    assert not strays, f"the wheel must hold tinygrad_cls alone, and holds {strays}"
+    assert "tinygrad_cls/py.typed" in names, "the wheel must say that it is typed: py.typed"
+
+    say("imports with NumPy alone")
+    env, away = room / "env", room / "away"
+    away.mkdir()
+    run(sys.executable, "-m", "venv", "--without-pip", env, cwd=room)
+    python = env / "bin" / "python"
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python)
+    install = (*pip, "install", "--quiet", "--constraint", ROOT / "constraints-dev.txt")
+    run(*install, wheel, cwd=away)
+    run(python, "-W", "error", "-c", "import tinygrad_cls", cwd=away)
+    run(env / "bin" / "tinygrad-cls", "--help", cwd=away)
+
+    say("trains with the experiments extra, without PyTorch")
+    run(*install, f"{wheel}[experiments]", cwd=away)
+    no_torch = "import importlib.util as u, sys; sys.exit(u.find_spec('torch') is not None)"
+    run(python, "-c", no_torch, cwd=away)
+    run(python, "-m", "tinygrad_cls", "train", "circles-relu", "--epochs", "100", cwd=away)
+
+
+def try_sdist(sdist: Path, room: Path) -> None:
+    """Unpack the sdist, collect all tests there and run those that look at the files."""
+    say(f"{sdist.name}: holds its tests and what they read")
+    shutil.unpack_archive(sdist, room)
+    root = room / sdist.name.removesuffix(".tar.gz")
+    pytest = (sys.executable, "-m", "pytest", "-q")
+    run(*pytest, "--collect-only", "-qq", cwd=root)
+    run(*pytest, "tests/test_house.py", cwd=root)
+
+
+def main(dist: Path) -> None:
+    """Try the one wheel and the one sdist in ``dist``."""
+    (wheel,) = dist.glob("*.whl")
+    (sdist,) = dist.glob("*.tar.gz")
+    with tempfile.TemporaryDirectory() as folder:
+        try_wheel(wheel, Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        try_sdist(sdist, Path(folder))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())

@@ -1,0 +1,108 @@
+# Needs Python 3.11 or newer with pip, and make. Everything else is set up on first use, in .venv,
+# and again only when pyproject.toml or the pinned versions change. `make help` says what there is.
+
+PYTHON ?= python3
+PIP_TORCH_ARGS ?=
+JOBS ?= auto
+ARGS ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+LOWEST := .venv-lowest
+PIP := -m pip --disable-pip-version-check install --quiet
+
+# One thread a process: the matrices are small, the tests run side by side, timings are comparable.
+OMP_NUM_THREADS ?= 1
+OPENBLAS_NUM_THREADS ?= 1
+MKL_NUM_THREADS ?= 1
+MPLBACKEND ?= Agg
+export OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS MPLBACKEND
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help setup demo test test-long check lint types lowest test-lowest wheel bench format
+.PHONY: clean distclean
+
+help: ## show this list
+	@echo "usage: make TARGET [VARIABLE=value ...]"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  PYTHON=python3.12      the Python to set up with, 3.11 or newer (here: $(PYTHON))"
+	@echo "  PIP_TORCH_ARGS='...'   more arguments for pip when it installs PyTorch, for example, for"
+	@echo "                         the CPU-only build (0.2 GB where the CUDA build takes several):"
+	@echo "                         --index-url https://download.pytorch.org/whl/cpu"
+	@echo "  ARGS='...'             more arguments for the program that demo, test or bench runs,"
+	@echo "                         for example ARGS='-k softmax' with test"
+	@echo "  JOBS=4                 test processes (here: $(JOBS), at most 8)"
+
+setup: $(READY) ## set up .venv; the other targets do it themselves
+
+demo: $(READY) ## the main job: train on both engines, compare every number, draw into out/
+	$(PY) -m reference --out out $(ARGS)
+
+test: $(READY) ## all tests
+	$(PY) -m pytest -n $(JOBS) --maxprocesses 8 $(ARGS)
+
+test-long: $(READY) ## all tests with many more random examples, by hand
+	HYPOTHESIS_PROFILE=long $(PY) -m pytest -n $(JOBS) --maxprocesses 8 $(ARGS)
+
+check: lint types test lowest wheel ## everything that must hold before a change lands
+	@echo "make check: all passed"
+
+lint: $(READY) ## ruff's rules and format
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types: $(READY) ## mypy, strict
+	$(PY) -m mypy
+
+lowest: ## the tests that need no PyTorch, on the lowest NumPy admitted
+	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then \
+	  echo "make lowest: NumPy 2.0 has no wheels for this Python; skipped (PYTHON=python3.11 has)"; \
+	else $(MAKE) --no-print-directory test-lowest; fi
+
+test-lowest: $(LOWEST)/.ready
+	$(LOWEST)/bin/python -m pytest -n $(JOBS) --maxprocesses 8 $(ARGS)
+
+wheel: $(READY) ## build sdist and wheel, try each where nothing else is
+	@rm -rf dist
+	$(PY) -m build --no-isolation
+	$(PY) .ci/try_dist.py dist
+
+bench: $(READY) ## time a training step against PyTorch
+	$(PY) -m benchmarks $(ARGS)
+
+format: $(READY) ## let ruff reformat and repair what it can
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+clean: ## remove what was built, drawn and cached; keeps .venv
+	rm -rf out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+distclean: clean ## clean, and remove the set-up as well
+	rm -rf $(VENV) $(LOWEST)
+
+# PyTorch comes first and alone, so that PIP_TORCH_ARGS apply to nothing else; what it depends on
+# comes with the rest, in the pinned versions.
+$(READY): pyproject.toml constraints-dev.txt | $(PY)
+	@echo "Setting up $(VENV): PyTorch, NumPy, scikit-learn, ... (once; takes a few minutes)"
+	$(PY) $(PIP) --no-deps -c constraints-dev.txt torch $(PIP_TORCH_ARGS)
+	$(PY) $(PIP) -c constraints-dev.txt -e '.[dev,reference]'
+	@touch $@
+
+$(LOWEST)/.ready: pyproject.toml constraints-lowest.txt | $(LOWEST)/bin/python
+	$(LOWEST)/bin/python $(PIP) -c constraints-lowest.txt -e '.[test]'
+	@touch $@
+
+# Debian's Python may lack ensurepip; its own pip then puts one into the new environment.
+$(PY) $(LOWEST)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed, but PYTHON=$(PYTHON) is: $$($(PYTHON) --version 2>&1)"; \
+	  echo "Name one that is, for example: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; } >&2
+	@$(PYTHON) -m venv --clear $(@D)/.. 2>/dev/null || { \
+	  $(PYTHON) -m venv --clear --without-pip $(@D)/.. && \
+	  $(PYTHON) -m pip --python $@ install --quiet pip; }
