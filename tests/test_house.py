@@ -27,11 +27,11 @@ DOOR = "__init__"  # what `import tinygrad_cls` opens: for users, and for the ro
 FLOORS: list[tuple[str, str]] = [
     ("0", "_state"),
     ("1", "errors"),
-    ("1", "kernels"),
+    ("1", "law kernels"),
     ("1", "op"),
     ("2", "ops"),
     ("3", "autograd"),
-    ("4", "dtypes formatting indexing stream tensor creation random cuda"),
+    ("4", "dtypes formatting indexing stream surface tensor methods creation random cuda"),
     ("5", "nn optim utils"),
     ("6", "replay trace serialize judge _torch"),
     ("front door", DOOR),

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import ops
 from ._state import state, tick
-from .errors import freed, stale
+from .errors import freed, stale, unused
 from .op import Op
 
 Lift = Callable[[Any, Any], Any]
@@ -205,31 +205,29 @@ def backward(
     >>> backward((x * x).sum()); x.grad
     tensor([2., 4.])
     """
-    targets = None
-    if inputs is not None:
-        inputs = inputs if isinstance(inputs, tuple | list) else (inputs,)
-        if not inputs:
-            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-        targets = [required_edge(x) for x in inputs]
-    found = run(tensors, grad_tensors, targets, retain_graph, create_graph)
     if inputs is None:
-        for leaf, g in found.items():
+        for leaf, g in run(tensors, grad_tensors, None, retain_graph, create_graph).items():
             leaf._accumulate(g)
-    else:
-        for x, edge in zip(inputs, targets or (), strict=True):
-            if edge in found:
-                x._accumulate(found[edge])
+        return
+    inputs, edges = sought(inputs, "backward")
+    found = run(tensors, grad_tensors, edges, retain_graph, create_graph)
+    for x, edge in zip(inputs, edges, strict=True):
+        if edge in found:
+            x._accumulate(found[edge])
 
 
-def required_edge(x: Any) -> Any:
-    """The edge of an input that somebody wants the gradient of."""
-    edge = x._edge
-    if edge is None:
-        raise RuntimeError(
-            f"One of the differentiated Tensors does not require grad: its shape is "
-            f"{tuple(x.shape)}; make it with requires_grad=True"
-        )
-    return edge
+def sought(inputs: Any, caller: str) -> tuple[Sequence[Any], list[Any]]:
+    """The tensors whose gradients are asked for, and their edges."""
+    inputs = inputs if isinstance(inputs, tuple | list) else (inputs,)
+    if not inputs:
+        raise RuntimeError(f"`inputs` argument to `{caller}()` cannot be empty.")
+    for x in inputs:
+        if x._edge is None:
+            raise RuntimeError(
+                f"One of the differentiated Tensors does not require grad: its shape is "
+                f"{tuple(x.shape)}; make it with requires_grad=True"
+            )
+    return inputs, [x._edge for x in inputs]
 
 
 def grad(
@@ -251,18 +249,15 @@ def grad(
     >>> slope.item(), grad(slope, x)[0].item()
     (27.0, 18.0)
     """
-    inputs = inputs if isinstance(inputs, tuple | list) else (inputs,)
-    if not inputs:
-        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
             "allow_unused=False."
         )
-    targets = [required_edge(x) for x in inputs]
-    found = run(outputs, grad_outputs, targets, retain_graph, create_graph)
+    inputs, edges = sought(inputs, "grad")
+    found = run(outputs, grad_outputs, edges, retain_graph, create_graph)
     results = []
-    for i, (x, edge) in enumerate(zip(inputs, targets, strict=True)):
+    for i, (x, edge) in enumerate(zip(inputs, edges, strict=True)):
         if edge in found:
             results.append(x._gradient(found[edge]))
         elif materialize_grads:
@@ -270,9 +265,5 @@ def grad(
         elif allow_unused:
             results.append(None)
         else:
-            raise RuntimeError(
-                f"The differentiated Tensor at index {i} appears to not have been used in the "
-                f"graph. Set allow_unused=True if this is the desired behavior. Its shape is "
-                f"{tuple(x.shape)}."
-            )
+            raise unused(i, tuple(x.shape))
     return tuple(results)

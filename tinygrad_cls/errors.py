@@ -212,3 +212,11 @@ def freed(node: Any) -> Exception:
         f"calling backward. ({node.name()} is the first node whose values are gone; a fresh "
         "forward pass makes a fresh graph.)"
     )
+
+
+def unused(i: int, shape: tuple[int, ...]) -> Exception:
+    """A gradient asked for of a tensor that the result does not depend on."""
+    return RuntimeError(
+        f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
+        f"allow_unused=True if this is the desired behavior. Its shape is {shape}."
+    )

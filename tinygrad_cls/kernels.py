@@ -114,7 +114,8 @@ def masked_fill(x: Array, mask: Array, value: Array, out: Array | None = None) -
     if type(value) is int and value == 0 and mask.shape == x.shape and x.dtype.kind == "f":
         # A product with the truth value, of the bits: twice as fast as np.where, and unlike a
         # product of floats it makes no nan of an infinite or nan x.
-        y = (x.view(WORDS[x.itemsize]) * ~mask).view(x.dtype)
+        word = WORDS[x.itemsize]
+        y = (x.view(word) * (~mask).astype(word)).view(x.dtype)
     else:
         try:
             y = np.where(mask, value, x)
@@ -624,7 +625,7 @@ def bce(x: Array, t: Array, reduction: str = "mean", out: Array | None = None) -
         raise said(
             ValueError,
             f"Target size (torch.Size({list(np.shape(t))})) must be the same as input size "
-            f"(torch.Size({list(np.shape(x))})); .squeeze() the logits, or .unsqueeze(1) the target",
+            f"(torch.Size({list(np.shape(x))})); .squeeze() the logits or .unsqueeze(1) the target",
         )
     # torch's own formula: it must match torch's rounding, so it is not the symmetric one.
     loss = np.subtract(1, t) * x

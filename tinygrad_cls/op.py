@@ -15,7 +15,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
+from numpy import generic, ndarray, ufunc
 
 from . import errors
 from .law import Law
@@ -54,7 +54,7 @@ class Op:
             parameters = list(inspect.signature(kernel).parameters.values())
         except ValueError:  # before NumPy 2.4 a ufunc has no signature
             parameters = []
-        if isinstance(kernel, np.ufunc) or not parameters:
+        if isinstance(kernel, ufunc) or not parameters:
             names = [name[2:] for name in formulas] or ["x"] if count == 1 else ["a", "b", "c"]
             self.inputs, self.static = tuple(names[:count]), {}
         else:
@@ -80,9 +80,9 @@ class Op:
         if kwargs or len(args) != self.arity:
             args, static = self.bind(args, kwargs)
         for x in args:
-            if type(x) is not np.ndarray and hasattr(x, "_apply"):
+            if type(x) is not ndarray and hasattr(x, "_apply"):
                 return x._apply(self, args, static)
-        if type(args[0]) is not np.ndarray and not isinstance(args[0], np.generic):
+        if type(args[0]) is not ndarray and not isinstance(args[0], generic):
             errors.not_a_tensor(self.name, args[0])
         return self.run(args, static)
 

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from ._state import enable_grad
-from .nn.module import clear
 from .stream import fused_kernels
-from .tensor import Tensor
+from .tensor import Tensor, clear
 
 
 class SGD:

@@ -639,3 +639,12 @@ class RemovableHandle:
     def remove(self) -> None:
         """Takes the hook out; a second call does nothing."""
         self._hooks.pop(self._key, None)
+
+
+def clear(parameters: Any, set_to_none: bool) -> None:
+    """Drops or zeroes the gradients of ``parameters``."""
+    for parameter in parameters:
+        if set_to_none:
+            parameter._grad = None
+        elif parameter._grad is not None:
+            parameter._grad.detach_().zero_()

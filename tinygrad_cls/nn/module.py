@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from .. import dtypes
 from .._state import no_grad
-from ..tensor import Tensor
+from ..tensor import Tensor, clear
 from .parameter import Parameter
 
 
@@ -398,12 +398,3 @@ def described(name: str, extra: list[str], children: list[str]) -> str:
         return f"{name}({''.join(extra)})"
     lines = [*extra, *(child.replace("\n", "\n  ") for child in children)]
     return f"{name}(\n  " + "\n  ".join(lines) + "\n)"
-
-
-def clear(parameters: Any, set_to_none: bool) -> None:
-    """Drops or zeroes the gradients of ``parameters``."""
-    for parameter in parameters:
-        if set_to_none:
-            parameter._grad = None
-        elif parameter._grad is not None:
-            parameter._grad.detach_().zero_()
