@@ -31,7 +31,7 @@ FLOORS: list[tuple[str, str]] = [
     ("1", "op"),
     ("2", "ops"),
     ("3", "autograd"),
-    ("4", "dtypes formatting indexing stream surface tensor methods creation random cuda"),
+    ("4", "dtypes formatting indexing nested stream surface tensor methods creation random cuda"),
     ("5", "nn optim utils"),
     ("6", "replay trace serialize judge _torch"),
     ("front door", DOOR),

@@ -4,7 +4,7 @@
 >>> from tinygrad_cls import nn
 >>> g = torch.manual_seed(0)
 >>> nn.Linear(2, 1)(torch.ones(1, 2))
-tensor([[0.0309]], grad_fn=<AddmmBackward0>)
+tensor([[-0.2080]], grad_fn=<AddmmBackward0>)
 """
 
 import math
@@ -38,11 +38,13 @@ from .creation import (
     from_numpy,
     full,
     full_like,
+    is_floating_point,
     is_tensor,
     linspace,
     numel,
     ones,
     ones_like,
+    result_type,
     tensor,
     zeros,
     zeros_like,
@@ -50,16 +52,20 @@ from .creation import (
 from .dtypes import (
     Size,
     bool_,
+    can_cast,
     device,
     dtype,
+    finfo,
     float16,
     float32,
     float64,
     get_default_dtype,
+    iinfo,
     int8,
     int16,
     int32,
     int64,
+    promote_types,
     set_default_dtype,
     uint8,
 )
@@ -101,6 +107,7 @@ __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "autograd",
     "bernoulli",
     "bool",
+    "can_cast",
     "clip",
     "cuda",
     "default_generator",
@@ -113,6 +120,7 @@ __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "empty_like",
     "enable_grad",
     "eye",
+    "finfo",
     "float",
     "float16",
     "float32",
@@ -123,6 +131,7 @@ __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "get_default_dtype",
     "get_rng_state",
     "half",
+    "iinfo",
     "inf",
     "inference_mode",
     "initial_seed",
@@ -131,6 +140,7 @@ __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "int16",
     "int32",
     "int64",
+    "is_floating_point",
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "is_tensor",
@@ -147,6 +157,7 @@ __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "ops",
     "optim",
     "pi",
+    "promote_types",
     "rand",
     "rand_like",
     "randint",
@@ -154,6 +165,7 @@ __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "randn_like",
     "randperm",
     "recording",
+    "result_type",
     "seed",
     "set_default_dtype",
     "set_grad_enabled",

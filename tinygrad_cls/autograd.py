@@ -90,7 +90,7 @@ class Node:
             for name in formula.needs:
                 value = saved.get(name, i)  # only "which input" isn't saved
                 values.append(value.read(self, lift) if type(value) is Saved else value)
-            gx = formula.function(g, *values)
+            gx = (formula.on_arrays if lift is None else formula.function)(g, *values)
             if shapes is not None and gx.shape != shapes[i]:
                 gx = ops.sum_to(gx, shapes[i])
             pulled.append((edge, gx))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from . import dtypes
+from .dtypes import asked
 from .dtypes import dtype as Dtype
-from .ops import sizes
+from .errors import not_a_tensor
+from .nested import array_of, checked, legacy, numbers, shape_of
 from .tensor import Tensor, new
 
 
@@ -42,87 +46,16 @@ def tensor(
     tensor([[1., 2.],
             [3., 4.]])
     """
+    kind = None if dtype is None else asked("tensor", dtype)
     if isinstance(data, Tensor):
-        array = np.array(data._array)
-    elif isinstance(data, np.ndarray | np.generic):
-        array = np.array(data)
-        check_kind(array)
-    else:
-        array = from_sequence(data, dtype)
-    return made(array, dtype, device, requires_grad)
-
-
-def from_sequence(data: Any, dtype: Dtype | None) -> Any:
-    """An array from Python numbers in nested sequences, in torch's dtype for them."""
-    check_rectangular(data)
-    try:
-        array = np.array(plain(data))
-    except OverflowError:
-        raise ValueError(f"Overflow when unpacking long long: {data!r}") from None
-    if (array.dtype.kind == "O" and isinstance(data, int)) or array.dtype == np.uint64:
-        raise ValueError(f"Overflow when unpacking long long: {data!r} does not fit into int64")
-    if array.dtype.kind not in "fiub":
-        kind = "str" if array.dtype.kind in "US" else type(data).__name__
-        if kind == "str":
-            raise TypeError(f"new(): invalid data type 'str': {data!r}")
-        raise RuntimeError(f"Could not infer dtype of {kind}: {data!r}")
-    if dtype is not None:
-        return fitting(array, dtypes.of(dtype))
-    if array.size == 0 or (array.dtype == np.float64 and not holds_numpy(data)):
-        return array.astype(dtypes.Default.dtype.numpy)
-    return array
-
-
-def fitting(array: Any, kind: Dtype) -> Any:
-    """``array`` in ``kind``, refused where a whole number would wrap around."""
-    if kind.numpy.kind in "iu" and array.size:
-        limits = np.iinfo(kind.numpy)
-        if array.min() < limits.min or array.max() > limits.max:
-            raise RuntimeError(
-                f"value cannot be converted to type {kind.name} without overflow: the values run "
-                f"from {array.min()} to {array.max()}"
-            )
-    with np.errstate(all="ignore"):
-        return array.astype(kind.numpy)
-
-
-def plain(data: Any) -> Any:
-    """``data`` with the tensors in it as NumPy values."""
-    if isinstance(data, Tensor):
-        return data._array
-    if isinstance(data, list | tuple | range):
-        return [plain(x) for x in data]
-    return data
-
-
-def holds_numpy(data: Any) -> bool:
-    """Whether the first value is NumPy's or a tensor's, which has a dtype of its own."""
-    while isinstance(data, list | tuple) and data:
-        data = data[0]
-    return isinstance(data, np.ndarray | np.generic | Tensor)
-
-
-def check_rectangular(data: Any, depth: int = 0) -> None:
-    """ValueError with torch's text for the first row whose length differs."""
-    if isinstance(data, list | tuple) and data and isinstance(data[0], list | tuple):
-        for row in data:
-            if not isinstance(row, list | tuple) or len(row) != len(data[0]):
-                got = len(row) if isinstance(row, list | tuple) else type(row).__name__
-                raise ValueError(
-                    f"expected sequence of length {len(data[0])} at dim {depth + 1} (got {got}): "
-                    f"the rows of a tensor are of one length"
-                )
-            check_rectangular(row, depth + 1)
-
-
-def check_kind(array: Any) -> None:
-    """TypeError for an array of a dtype that no tensor has."""
-    if array.dtype.newbyteorder("=") not in dtypes.OF_NUMPY:
-        raise TypeError(
-            f"can't convert np.ndarray of type {array.dtype.type.__module__}."
-            f"{array.dtype.type.__name__}. The only supported types are: "
-            f"{', '.join(d.name for d in dtypes.DTYPES)}."
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use sourceTensor.detach()."
+            "clone() or sourceTensor.detach().clone().requires_grad_(True), rather than "
+            "torch.tensor(sourceTensor).",
+            stacklevel=2,
         )
+        data = data._array
+    return made(array_of(data, kind), None, device, requires_grad)
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
@@ -133,62 +66,53 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
-    check_kind(array)
-    if not array.dtype.isnative:
-        raise ValueError(
-            "given numpy array has byte order different from the native byte order. Conversion "
-            "between byte orders is currently not supported."
-        )
-    if any(s < 0 for s in array.strides):
-        raise ValueError(
-            "At least one stride in the given numpy array is negative, and tensors with negative "
-            "strides are not currently supported. (You can probably work around this by making a "
-            "copy of your array  with array.copy().)"
-        )
-    result = new(array)
+    result = new(checked(array))
     result._shared = True
     return result
 
 
 def as_tensor(data: Any, dtype: Dtype | None = None, device: Any = None) -> Tensor:
     """``data`` itself if it is a tensor, memory shared with it if it is an array, else a copy."""
+    kind = None if dtype is None else asked("as_tensor", dtype)
     if isinstance(data, np.ndarray):
         data = from_numpy(data)
     if isinstance(data, Tensor):
-        converted: Tensor = data.to(device=device, dtype=dtype)
-        return converted
-    return tensor(data, dtype=dtype, device=device)
+        return data.to(device=device, dtype=kind)
+    return made(array_of(data, kind), None, device, False)
 
 
 def shaped(name: str, fill: Callable[[Any, Any], Any]) -> Callable[..., Tensor]:
     """``zeros`` and its like: a function of the shape, given as one tuple or as several ints."""
 
     def create(
-        *size: Any,
+        *sizes: Any,
+        size: Any = None,
         dtype: Dtype | None = None,
         device: Any = None,
         requires_grad: bool = False,
     ) -> Tensor:
-        shape = tuple(n.__index__() for n in sizes(size))
-        if any(n < 0 for n in shape):
-            raise RuntimeError(f"{name}: Dimension size must be non-negative: {shape}")
-        kind = dtypes.Default.dtype if dtype is None else dtypes.of(dtype)
-        return made(fill(shape, kind.numpy), None, device, requires_grad)
+        if not sizes and size is None:
+            raise TypeError(f'{name}() missing 1 required positional arguments: "size"')
+        array = fill(shape_of(name, sizes, size), asked(name, dtype).numpy)
+        return made(array, None, device, requires_grad)
 
-    create.__name__ = name
+    create.__name__ = create.__qualname__ = name
     create.__doc__ = f"A tensor of a given shape: ``{name}(2, 3)`` or ``{name}((2, 3))``."
     return create
 
 
 def like(create: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """``zeros_like`` from ``zeros``: the shape, and by default the dtype, of another tensor."""
+    name = f"{create.__name__}_like"
 
     def create_like(
         input: Tensor, *args: Any, dtype: Dtype | None = None, **options: Any
     ) -> Tensor:
-        return create(input.shape, *args, dtype=dtype or input.dtype, **options)
+        if not isinstance(input, Tensor):
+            not_a_tensor(name, input)
+        return create(input.shape, *args, dtype=asked(name, dtype, input.dtype), **options)
 
-    create_like.__name__ = f"{create.__name__}_like"
+    create_like.__name__ = create_like.__qualname__ = name
     create_like.__doc__ = f"``{create.__name__}`` with the shape and the dtype of ``input``."
     return create_like
 
@@ -211,17 +135,42 @@ def full(
     >>> full((2,), 7)
     tensor([7, 7])
     """
-    kind = tensor(fill_value).dtype if dtype is None else dtypes.of(dtype)
-    return made(np.full(sizes((size,)), fill_value, kind.numpy), None, device, requires_grad)
+    value = number("full", "fill_value", 2, fill_value)
+    usual = dtypes.Default.dtype if isinstance(value, float) else dtypes.OF_PYTHON[type(value)]
+    kind = asked("full", dtype, usual)
+    filling = numbers([value], kind.numpy, f"{kind.name}_t")[0]
+    array = np.full(shape_of("full", (), size), filling, kind.numpy)
+    return made(array, None, device, requires_grad)
+
+
+def number(name: str, argument: str, position: int, x: Any) -> int | float:
+    """The Python number ``x``, or that in a 0-d tensor or NumPy scalar; else torch's TypeError."""
+    if isinstance(x, Tensor | np.ndarray | np.generic) and x.ndim == 0:
+        return x.item()  # type: ignore[no-any-return]
+    if isinstance(x, float | int):
+        return x
+    raise TypeError(
+        f"{name}(): argument '{argument}' (position {position}) must be Number, not "
+        f"{type(x).__name__}"
+    )
+
+
+def whole(name: str, argument: str, position: int, x: Any) -> int:
+    """The whole number ``x``; else torch's TypeError."""
+    if hasattr(x, "__index__") and not isinstance(x, bool):
+        return x.__index__()  # type: ignore[no-any-return]
+    raise TypeError(
+        f"{name}(): argument '{argument}' (position {position}) must be int, not {type(x).__name__}"
+    )
 
 
 zeros_like, ones_like, empty_like, full_like = map(like, (zeros, ones, empty, full))
 
 
 def arange(
-    start: float,
-    end: float | None = None,
-    step: float = 1,
+    start: Any = None,
+    end: Any = None,
+    step: Any = 1,
     *,
     dtype: Dtype | None = None,
     device: Any = None,
@@ -232,25 +181,36 @@ def arange(
     >>> arange(3), arange(0.0, 1.0, 0.5)
     (tensor([0, 1, 2]), tensor([0.0000, 0.5000]))
     """
-    if end is None:
-        start, end = 0, start
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if (end - start) * step < 0:
-        raise RuntimeError(
-            f"upper bound and lower bound inconsistent with step sign: from {start} to {end} by "
-            f"{step}"
+    if start is None and end is None:
+        raise TypeError(
+            "arange() received an invalid combination of arguments - got (), but expected one of: "
+            "end; start and end; start, end and step"
         )
-    whole = all(isinstance(x, int | np.integer) for x in (start, end, step))
-    kind = dtypes.of(dtype) if dtype else dtypes.int64 if whole else dtypes.Default.dtype
-    n = -(-(end - start) // step) if whole else int(np.ceil((end - start) / step))
-    values = start + np.arange(n) * step
-    return made(np.asarray(values).astype(kind.numpy), None, device, requires_grad)
+    if start is None or end is None:
+        start, end = 0, number("arange", "end", 1, end if start is None else start)
+    bounds = [number("arange", *what) for what in (("start", 1, start), ("end", 2, end))]
+    bounds.append(number("arange", "step", 3, step))
+    integral = all(isinstance(x, int) for x in bounds)
+    kind = asked("arange", dtype, dtypes.int64 if integral else None)
+    if not all(map(math.isfinite, bounds)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}: the bounds must be finite")
+    if kind is dtypes.int64:
+        bounds = [*map(int, bounds)]
+    first, last, by = bounds
+    if by == 0:
+        raise RuntimeError("step must be nonzero")
+    if (last - first) * by < 0:
+        raise RuntimeError(
+            f"upper bound and lower bound inconsistent with step sign: from {first} to {last} by "
+            f"{by}"
+        )
+    n = -(-(last - first) // by) if integral else math.ceil((last - first) / by)
+    return made((first + np.arange(n) * by).astype(kind.numpy), None, device, requires_grad)
 
 
 def linspace(
-    start: float,
-    end: float,
+    start: Any,
+    end: Any,
     steps: int,
     *,
     dtype: Dtype | None = None,
@@ -262,15 +222,21 @@ def linspace(
     >>> linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000])
     """
-    if steps < 0:
-        raise RuntimeError(f"number of steps must be non-negative, not {steps}")
-    kind = (dtypes.of(dtype) if dtype else dtypes.Default.dtype).numpy
-    # torch computes in the result's precision, from both ends towards the middle
-    step = kind.type((end - start) / (steps - 1)) if steps > 1 else kind.type(0)
-    index = np.arange(steps).astype(kind)
-    low, high = kind.type(start) + step * index, kind.type(end) - step * index[::-1]
-    return made(np.where(np.arange(steps) < steps // 2 if steps > 1 else True, low, high),
-                kind, device, requires_grad)  # fmt: skip
+    first, last = number("linspace", "start", 1, start), number("linspace", "end", 2, end)
+    n = whole("linspace", "steps", 3, steps)
+    if n < 0:
+        raise RuntimeError(f"number of steps must be non-negative, not {n}")
+    kind = asked("linspace", dtype).numpy
+    # torch computes from both ends towards the middle: floats in the result's precision, and
+    # whole numbers, between whole bounds, in float64
+    real: Any = kind.type if kind.kind == "f" else np.float64
+    if real is not kind.type:
+        first, last = int(first), int(last)
+    step = real((last - first) / (n - 1)) if n > 1 else real(0)
+    index = np.arange(n).astype(real)
+    low, high = real(first) + step * index, real(last) - step * index[::-1]
+    values = np.where(np.arange(n) < n // 2 if n > 1 else True, low, high)
+    return made(values.astype(kind), None, device, requires_grad)
 
 
 def eye(
@@ -282,8 +248,13 @@ def eye(
     requires_grad: bool = False,
 ) -> Tensor:
     """Ones on the diagonal of an (n, m) matrix, zeros elsewhere."""
-    kind = dtypes.of(dtype) if dtype else dtypes.Default.dtype
-    return made(np.eye(n, m, dtype=kind.numpy), None, device, requires_grad)
+    rows = whole("eye", "n", 1, n)
+    columns = rows if m is None else whole("eye", "m", 2, m)
+    for name, size in (("n", rows), ("m", columns)):
+        if size < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
+    array = np.eye(rows, columns, dtype=asked("eye", dtype).numpy)
+    return made(array, None, device, requires_grad)
 
 
 class LegacyType:
@@ -297,9 +268,7 @@ class LegacyType:
         return f"<class 'torch.{self.__name__}'>"
 
     def __call__(self, *data: Any) -> Tensor:
-        if len(data) == 1 and not isinstance(data[0], int):
-            return made(np.array(plain(data[0])).astype(self.legacy_dtype.numpy), None, None, False)
-        return empty(*data, dtype=self.legacy_dtype)
+        return new(legacy(self.legacy_dtype, data))
 
     def __instancecheck__(self, x: Any) -> bool:
         return isinstance(x, Tensor) and x.dtype is self.legacy_dtype
@@ -312,6 +281,20 @@ class LegacyType:
 def is_tensor(x: object) -> bool:
     """Whether ``x`` is a Tensor."""
     return isinstance(x, Tensor)
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the dtype is a float."""
+    return input.is_floating_point()
+
+
+def result_type(tensor1: Any, tensor2: Any) -> Dtype:
+    """The dtype that arithmetic gives two tensors, or a tensor and a number.
+
+    >>> result_type(ones(2, dtype=dtypes.int32), 1.5)
+    torch.float32
+    """
+    return dtypes.of(dtypes.result_type([getattr(x, "_array", x) for x in (tensor1, tensor2)]))
 
 
 def numel(input: Tensor) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,27 +34,45 @@ class dtype:  # noqa: N801  (torch's name)
         return "bool_" if self.name == "bool" else self.name
 
 
+DEVICES = (
+    "cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, "
+    "mps, meta, hpu, mtia, privateuseone"
+)
+
+
 class device:  # noqa: N801
     """The name of a device. Only the CPU holds tensors; another's name may be made, not used.
 
-    >>> device("cpu")
-    device(type='cpu')
+    >>> device("cpu"), device("cuda:1").index
+    (device(type='cpu'), 1)
     """
 
     type: str
     index: int | None
 
-    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
+    def __init__(self, type: Any, index: int | None = None) -> None:
         if isinstance(type, device):
             self.type, self.index = type.type, type.index
             return
-        self.type, _, number = str(type).partition(":")
-        if self.type not in ("cpu", "cuda", "mps", "meta", "xpu"):
-            raise RuntimeError(
-                f"Expected one of cpu, cuda, mps, meta, xpu device type at start of device string: "
-                f"{type}"
+        if not isinstance(type, str):
+            raise TypeError(
+                f"device() received an invalid combination of arguments - got "
+                f"({type.__class__.__name__}), but expected one of: a device; a name such as 'cpu' "
+                f"and an index"
             )
-        self.index = int(number) if number else index
+        self.type, self.index = parsed(type)
+        if index is not None:
+            if not isinstance(index, int):
+                raise TypeError(
+                    f"device(): argument 'index' (position 2) must be int, not "
+                    f"{index.__class__.__name__}"
+                )
+            if self.index is not None:
+                raise RuntimeError(
+                    f"type (string) must not include an index because index was passed "
+                    f"explicitly: {type}"
+                )
+            self.index = index
 
     def __repr__(self) -> str:
         index = "" if self.index is None else f", index={self.index}"
@@ -67,6 +86,24 @@ class device:  # noqa: N801
 
     def __hash__(self) -> int:
         return hash((self.type, self.index))
+
+
+def parsed(name: str) -> tuple[str, int | None]:
+    """The type and the index in a device's name.
+
+    >>> parsed("cuda:1"), parsed("cpu")
+    (('cuda', 1), ('cpu', None))
+    """
+    found = re.fullmatch(r"([A-Za-z_]+)(?::(0|[1-9][0-9]*))?", name)
+    if not name:
+        raise RuntimeError("Device string must not be empty")
+    if found is None:
+        raise RuntimeError(f"Invalid device string: '{name}'")
+    if found[1] not in DEVICES.split(", "):
+        raise RuntimeError(
+            f"Expected one of {DEVICES} device type at start of device string: {name}"
+        )
+    return found[1], None if found[2] is None else int(found[2])
 
 
 def on_cpu(where: Any) -> None:
@@ -103,7 +140,19 @@ class Size(tuple[int, ...]):
         return Size(part) if isinstance(index, slice) else part
 
     def __add__(self, other: Any) -> Size:
-        return Size(super().__add__(tuple(other)))
+        if not isinstance(other, tuple):
+            raise TypeError(
+                f"can only concatenate tuple (not {type(other).__name__}) to torch.Size"
+            )
+        return Size(super().__add__(other))
+
+    def __radd__(self, other: tuple[int, ...]) -> Size:
+        return Size(other + tuple(self))
+
+    def __mul__(self, times: Any) -> Size:
+        return Size(super().__mul__(times))
+
+    __rmul__ = __mul__
 
     def numel(self) -> int:
         """How many elements."""
@@ -123,6 +172,8 @@ bool_ = dtype("bool", "Bool", "bool")
 DTYPES = (float32, float64, float16, int64, int32, int16, int8, uint8, bool_)
 OF_NUMPY = {d.numpy: d for d in DTYPES}
 OF_PYTHON = {float: float64, int: int64, bool: bool_}
+CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
+"""By NumPy's letters: bool < integer < float."""
 
 
 class Default:
@@ -150,6 +201,24 @@ def of(x: Any) -> dtype:
         ) from None
 
 
+def asked(name: str, x: Any, default: dtype | None = None) -> dtype:
+    """The dtype that a caller of the function ``name`` asks for, or if none ``default`` (float32).
+
+    >>> asked("zeros", None), asked("zeros", int)
+    (torch.float32, torch.int64)
+    """
+    if x is None:
+        return default or Default.dtype
+    if isinstance(x, dtype):
+        return x
+    if isinstance(x, type) and x in OF_PYTHON:
+        return OF_PYTHON[x]
+    raise TypeError(
+        f"{name}(): argument 'dtype' must be torch.dtype, not {type(x).__name__}: {x!r}; the "
+        f"dtypes are {', '.join(d.name for d in DTYPES)}, of this module"
+    )
+
+
 def set_default_dtype(d: dtype) -> None:
     """Sets the dtype of tensors made from Python floats.
 
@@ -158,9 +227,12 @@ def set_default_dtype(d: dtype) -> None:
     torch.float64
     >>> tg.set_default_dtype(tg.float32)
     """
-    if not of(d).is_floating_point:
-        raise TypeError(f"only floating-point types are supported as the default type, not {d!r}")
-    Default.dtype = of(d)
+    floating = "only floating-point types are supported as the default type"
+    if not isinstance(d, dtype):
+        raise TypeError(f"invalid dtype object: {floating}, not {d!r}")
+    if not d.is_floating_point:
+        raise TypeError(f"{floating}, not {d!r}")
+    Default.dtype = d
 
 
 def get_default_dtype() -> dtype:
@@ -168,13 +240,69 @@ def get_default_dtype() -> dtype:
     return Default.dtype
 
 
-def promote(a: np.dtype[Any] | None, b: np.dtype[Any] | None) -> np.dtype[Any] | None:
+class finfo:  # noqa: N801
+    """The limits of a floating-point dtype, by default of the default one.
+
+    >>> finfo(float32).eps, finfo().bits
+    (1.1920928955078125e-07, 32)
+    """
+
+    def __init__(self, type: dtype | None = None) -> None:
+        kind = type or Default.dtype
+        if not kind.is_floating_point:
+            raise TypeError(
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
+                f"'torch.{kind.name}'"
+            )
+        limits = np.finfo(kind.numpy)
+        self.dtype = kind.name
+        self.bits = int(limits.bits)
+        self.eps, self.max, self.min = float(limits.eps), float(limits.max), float(limits.min)
+        self.tiny = self.smallest_normal = float(limits.smallest_normal)
+        self.resolution = float(limits.resolution)
+
+
+class iinfo:  # noqa: N801
+    """The limits of an integer dtype.
+
+    >>> iinfo(uint8).max, iinfo(int64).bits
+    (255, 64)
+    """
+
+    def __init__(self, type: dtype) -> None:
+        if type.numpy.kind not in "iu":
+            raise TypeError(
+                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle "
+                f"'torch.{type.name}'"
+            )
+        limits = np.iinfo(type.numpy)
+        self.dtype = type.name
+        self.bits, self.max, self.min = limits.bits, int(limits.max), int(limits.min)
+
+
+def promoted(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype of two dtypes of equal standing: a float takes an integer in without growing."""
-    if a is None or b is None:
-        return a or b
     if (a.kind == "f") != (b.kind == "f"):
         return a if a.kind == "f" else b
     return np.promote_types(a, b)
+
+
+def promote_types(type1: dtype, type2: dtype) -> dtype:
+    """The dtype that two tensors with axes, of these dtypes, give.
+
+    >>> promote_types(int64, float16), promote_types(uint8, int8)
+    (torch.float16, torch.int16)
+    """
+    return of(promoted(of(type1).numpy, of(type2).numpy))
+
+
+def can_cast(from_: dtype, to: dtype) -> bool:
+    """Whether a result of one dtype may be written to another: float > integer > bool.
+
+    >>> can_cast(float64, float16), can_cast(float32, int64)
+    (True, False)
+    """
+    return CATEGORY[from_.numpy.kind] <= CATEGORY[to.numpy.kind]
 
 
 def result_type(operands: Sequence[Any]) -> np.dtype[Any]:
@@ -194,15 +322,14 @@ def result_type(operands: Sequence[Any]) -> np.dtype[Any]:
         else:
             rank = 2
             kind = Default.dtype.numpy if isinstance(x, float) else OF_PYTHON[type(x)].numpy
-        standing[rank] = promote(standing[rank], kind)
+        peer = standing[rank]
+        standing[rank] = kind if peer is None else promoted(peer, kind)
     result = standing[0]
     for lower in standing[1:]:
         if result is None:
             result = lower
-        elif lower is not None and "bif".index(lower.kind.replace("u", "i")) > "bif".index(
-            result.kind.replace("u", "i")
-        ):
-            result = promote(result, lower)
+        elif lower is not None and CATEGORY[lower.kind] > CATEGORY[result.kind]:
+            result = promoted(result, lower)
     if result is None:
         raise TypeError("an op needs at least one tensor or number")
     return result
@@ -228,7 +355,10 @@ def common(op: Any, operands: Sequence[Any]) -> np.dtype[Any]:
     elif rule == "arithmetic" and any(np.asarray(x).dtype.kind == "b" for x in operands):
         refuse_booleans(op, kind)
     elif rule == "number" and kind.kind == "b":
-        raise NotImplementedError(f"\"{op.name}_cpu\" not implemented for 'Bool'")
+        kind_of_error = (
+            RuntimeError if op.name in ("relu", "argmax", "argmin") else NotImplementedError
+        )
+        raise kind_of_error(f"\"{op.name}_cpu\" not implemented for 'Bool'")
     return kind
 
 

@@ -143,6 +143,9 @@ def explain(op: Any, inputs: Sequence[Any], error: Exception) -> Exception:
     try:
         op.law.bind(shapes, op.inputs)
     except ValueError as why:
+        product = cannot_multiply(op.name, shapes)
+        if product:
+            return RuntimeError(f"{product} The {why}. {law}")
         sentence = f"{why}. "
         if "do not broadcast" in str(why) and len(shapes) > 1:
             named = [sum(axis != "..." for axis in axes) for axes in op.law.inputs]
@@ -167,22 +170,31 @@ def sizes_must_match(shapes: Sequence[tuple[int, ...]]) -> str:
     return f"Shapes {', '.join(map(str, shapes))} do not broadcast."
 
 
-def cannot_multiply(
-    a: tuple[int, ...], b: tuple[int, ...], where: str = "axis k is {} in a {} and {} in b {}"
-) -> Exception:
-    """torch's sentence for a matrix product with different inner sizes."""
-    fix = f"The inner sizes must be equal: {where.format(a[-1], a, b[-2], b)}."
+def cannot_multiply(name: str, shapes: Sequence[tuple[int, ...]]) -> str | None:
+    """torch's sentence for a product of matrices that do not fit, if ``name`` is a product."""
+    if name == "affine":
+        a, W, bias = shapes
+        b = W[::-1]
+        if a[-1] == W[-1]:
+            return (
+                f"The expanded size of the tensor ({W[0]}) must match the existing size "
+                f"({bias[0]}) at non-singleton dimension 1.  Target sizes: {[a[0], W[0]]}.  "
+                f"Tensor sizes: {list(bias)}."
+            )
+    elif name == "product" and shapes[0][-1] != shapes[1][-2]:
+        a, b = shapes
+    else:
+        return None
     if len(b) == 2:
         rows = math.prod(a[:-1])
-        return said(
-            RuntimeError,
-            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a[-1]} and {b[0]}x{b[1]}). {fix}",
-        )
-    batch = math.prod(np.broadcast_shapes(a[:-2], b[:-2]))
-    return said(
-        RuntimeError,
-        f"Expected size for first two dimensions of batch2 tensor to be: "
-        f"[{batch}, {a[-1]}] but got: [{batch}, {b[-2]}]. {fix}",
+        return f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a[-1]} and {b[0]}x{b[1]})."
+    try:
+        batch = math.prod(np.broadcast_shapes(a[:-2], b[:-2]))
+    except ValueError:  # which torch says first
+        return sizes_must_match([a[:-2], b[:-2]])
+    return (
+        f"Expected size for first two dimensions of batch2 tensor to be: [{batch}, {a[-1]}] but "
+        f"got: [{batch}, {b[-2]}]."
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import TITLES, axes, cannot_multiply, one_axis, said, sizes_must_match
+from .errors import TITLES, axes, one_axis, said, sizes_must_match
 
 Array = Any  # an ndarray, or the NumPy scalar that a ufunc makes of a 0-d one
 add_up: Any = np.add.reduce
@@ -163,6 +163,17 @@ def reduction(kernel: np.ufunc) -> Any:
     return reduce
 
 
+def truth(kernel: np.ufunc) -> Any:
+    """``any`` or ``all``; of bytes, torch's old truth values, the result is a byte."""
+    fold = reduction(kernel)
+
+    def reduce(x: Array, dim: Any = None, keepdim: bool = False, out: Array | None = None) -> Array:
+        y = fold(x, dim, keepdim, out)
+        return np.asarray(y).astype(np.uint8) if x.dtype == np.uint8 and out is None else y
+
+    return reduce
+
+
 def total(x: Array, dim: Any = None, keepdim: bool = False, out: Array | None = None) -> Array:
     """The sum; integers and booleans add up in int64."""
     axis = None if dim is None else axes(dim, x.ndim)
@@ -206,9 +217,8 @@ def nonempty(x: Array, dim: Any, name: str) -> None:
 
 
 def ties(x: Array, y: Array, dim: Any = None, out: Array | None = None) -> Array:
-    share = np.equal(x, y).astype(x.dtype)
+    share = (np.equal(x, y) | (np.isnan(x) & np.isnan(y))).astype(x.dtype)
     share /= np.maximum(share.sum(axis=axes(dim, share.ndim), keepdims=True), 1)
-    share = np.where(np.isnan(y), y, share)  # a nan extremum sends nan to every element
     return share if out is None else store(out, share)
 
 
@@ -295,7 +305,9 @@ def log_softmax(x: Array, dim: int, out: Array | None = None) -> Array:
 def product(x: Array, dim: int, keepdim: bool = False, out: Array | None = None) -> Array:
     dtype = None if x.dtype.kind == "f" else np.int64
     multiply_up: Any = np.multiply.reduce
-    return multiply_up(x, axis=axes(dim, x.ndim), keepdims=keepdim, dtype=dtype, out=out)
+    return multiply_up(
+        x, axis=axes(one_axis(dim, x.ndim or 1), x.ndim), keepdims=keepdim, dtype=dtype, out=out
+    )
 
 
 def product_of_others(x: Array, dim: int, out: Array | None = None) -> Array:
@@ -322,31 +334,17 @@ def feature_major(out: Array | None, rows: int, columns: int) -> bool:
 
 def mm(a: Array, b: Array, out: Array | None = None) -> Array:
     """The matrix product of the last two axes; the axes before them broadcast."""
-    if a.shape[-1] != b.shape[-2]:
-        try:
-            raise cannot_multiply(a.shape, b.shape)
-        except ValueError:  # the batch axes do not broadcast either, which torch says first
-            raise said(RuntimeError, sizes_must_match([a.shape[:-2], b.shape[:-2]])) from None
     if a.ndim == b.ndim == 2 and feature_major(out, a.shape[0], b.shape[1]):
         # An outer product is four times as fast as a broadcast one, and rounds the same.
-        product = np.multiply if a.shape[1] == 1 else np.matmul
+        outer = a.shape[1] == b.shape[0] == 1
+        product = np.multiply if outer else np.matmul
         return product(b.T, a.T, out=None if out is None else out.T).T
     return np.matmul(a, b, out=out)
 
 
 def affine(x: Array, W: Array, b: Array, out: Array | None = None) -> Array:
     """x W' + b for a batch of rows."""
-    if x.shape[-1] != W.shape[-1]:
-        raise cannot_multiply(x.shape, W.T.shape, "axis i is {} in x {} and {} in W' {}")
-    if b.shape[0] not in (1, W.shape[0]):
-        raise said(
-            RuntimeError,
-            f"The expanded size of the tensor ({W.shape[0]}) must match the existing size "
-            f"({b.shape[0]}) at non-singleton dimension 1.  Target sizes: "
-            f"{[x.shape[0], W.shape[0]]}.  Tensor sizes: {[b.shape[0]]}. affine: axis o is "
-            f"{W.shape[0]} in W and {b.shape[0]} in b",
-        )
-    if feature_major(out, x.shape[0], W.shape[0]):
+    if feature_major(out, len(x), len(W)):
         z = np.matmul(W, x.T, out=None if out is None else out.T)
         z += b[:, None]
         return z.T
@@ -634,25 +632,34 @@ def bce(x: Array, t: Array, reduction: str = "mean", out: Array | None = None) -
     return y if out is None else store(out, y)
 
 
-def labels(t: Array, classes: int, ignore_index: int) -> tuple[Array, Array]:
+def labels(t: Array, shape: tuple[int, ...], ignore_index: int) -> tuple[Array, Array]:
     """Which rows count, and their labels with 0 in the place of ignored ones."""
+    if t.shape != shape[:1] + shape[2:]:
+        raise ValueError(f"labels of shape {t.shape} do not fit scores of shape {shape}")
+    classes = shape[1]
     kept = t != ignore_index
-    wrong = t[kept & ((t < 0) | (t >= classes))]
-    if wrong.size:
+    wrong = kept & ((t < 0) | (t >= classes))
+    if wrong.any():
         raise said(
             IndexError,
-            f"Target {wrong.flat[0]} is out of bounds. The labels of {classes} classes are 0 to "
+            f"Target {t[wrong].flat[0]} is out of bounds. The labels of {classes} classes are 0 to "
             f"{classes - 1}.",
         )
     return kept, np.where(kept, t, 0)
 
 
+def label_index(label: Array) -> tuple[Array, ...]:
+    """The index of every row's labelled class in an array of shape (n, c, ...)."""
+    grid = np.ogrid[tuple(slice(n) for n in label.shape)]
+    return (grid[0], label, *grid[1:])
+
+
 def nll(
     z: Array, t: Array, reduction: str = "mean", ignore_index: int = -100, out: Array | None = None
 ) -> Array:
-    kept, label = labels(t, z.shape[1], ignore_index)
-    picked = np.take_along_axis(z, np.expand_dims(label, 1), 1).squeeze(1)
-    y = shrunk(np.where(kept, -picked, 0), reduction, int(np.count_nonzero(kept)))
+    kept, label = labels(t, z.shape, ignore_index)
+    loss = np.where(kept, -z[label_index(label)], 0)
+    y = shrunk(loss, reduction, int(np.count_nonzero(kept)))
     return y if out is None else store(out, y)
 
 
@@ -664,9 +671,8 @@ def nll_adjoint(
     ignore_index: int = -100,
     out: Array | None = None,
 ) -> Array:
-    kept, label = labels(t, shape[1], ignore_index)
+    kept, label = labels(t, shape, ignore_index)
     each = x / np.count_nonzero(kept) if reduction == "mean" and kept.any() else x
     y = np.zeros(shape, x.dtype) if out is None else store(out, 0)
-    value = np.where(kept, -each, 0).astype(x.dtype)
-    np.put_along_axis(y, np.expand_dims(label, 1), np.expand_dims(value, 1), 1)
+    y[label_index(label)] = np.where(kept, -each, 0)
     return y

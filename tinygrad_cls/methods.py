@@ -104,8 +104,14 @@ def install(cls: Any) -> None:
             continue
         if name not in vars(cls):
             setattr(cls, name, method(entry))
-        elementwise = isinstance(entry, Op) and entry.law.text in (ops.EACH, ops.PAIR)
-        if (elementwise or name in ("clamp", "masked_fill")) and f"{name}_" not in vars(cls):
+        elementwise = (
+            isinstance(entry, Op)
+            and entry.law.text in (ops.EACH, ops.PAIR)
+            and name not in ops.NOT_IN_PLACE
+        )
+        if (elementwise or name in ("clamp", "masked_fill", "square")) and f"{name}_" not in vars(
+            cls
+        ):
             setattr(cls, f"{name}_", in_place(entry))
     for name, entry in BINARY.items():
         setattr(cls, f"__{name}__", operator(entry))

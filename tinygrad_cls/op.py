@@ -12,13 +12,17 @@ differentiable".
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from numpy import generic, ndarray, ufunc
 
 from . import errors
 from .law import Law
+
+EXPLAINED = (ValueError, IndexError, TypeError, ZeroDivisionError)
+"""What a kernel raises when its inputs do not fit; the law says why."""
 
 
 class Formula:
@@ -27,6 +31,12 @@ class Formula:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         self.needs = tuple(inspect.signature(function).parameters)[1:]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "function":  # fed arrays, the same code calls kernels where it names ops
+            kernels = getattr(value, "__globals__", {}).get("KERNELS")
+            self.on_arrays = value if kernels is None else FunctionType(value.__code__, kernels)
 
 
 class Op:
@@ -84,7 +94,10 @@ class Op:
                 return x._apply(self, args, static)
         if type(args[0]) is not ndarray and not isinstance(args[0], generic):
             errors.not_a_tensor(self.name, args[0])
-        return self.run(args, static)
+        try:
+            return self.kernel(*args, **static)
+        except EXPLAINED as error:
+            raise errors.explain(self, args, error) from None
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The inputs, and the static arguments by name with their defaults filled in."""
@@ -94,13 +107,6 @@ class Op:
         if {*self.static, "out"} >= kwargs.keys() and (len(args) == n or self.variadic):
             return args, {**self.static, **kwargs}
         return errors.bind(self, args, kwargs)
-
-    def run(self, inputs: Sequence[Any], static: dict[str, Any]) -> Any:
-        """The kernel's value, or an error that says what the law asks for."""
-        try:
-            return self.kernel(*inputs, **static)
-        except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
-            raise errors.explain(self, inputs, error) from None
 
     def formula(self, i: int) -> Formula:
         """The derivative with respect to input ``i``."""

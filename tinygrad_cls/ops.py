@@ -18,6 +18,9 @@ from .errors import axes, said
 from .kernels import count, inverse, nonempty, permutation, ratio, resolved, segment
 from .op import Composition, Op, composed, op
 
+KERNELS: dict[str, Any] = {}
+"""What the names of this module mean to a derivative that is fed arrays: an op is its kernel."""
+
 EACH = "(...)->(...)"
 PAIR = "(...),(...)->(...)"
 FOLD = "(...)->(...,-dim)"
@@ -52,7 +55,6 @@ neg = op(EACH, "-x", types="arithmetic", d_x=lambda g: -g)(np.negative)
 abs = op(EACH, "|x|, with slope 0 at 0.", types="number", d_x=lambda g, x: g * sign(x))(np.abs)
 sign = op(EACH, "-1, 0 or 1; 0 for nan.", d_x=ZERO)(k.sign)
 reciprocal = op(EACH, "1 / x", types="float", d_x=lambda g, y: -g * y * y)(np.reciprocal)
-square = op(EACH, "x**2", d_x=lambda g, x: g * (2 * x))(np.square)
 
 # --- exponentials and activations ----------------------------------------------------------------
 
@@ -75,9 +77,11 @@ softplus = op(EACH, "log(1 + e**(beta x)) / beta, and x where beta x > threshold
         where(x * beta > threshold, g, g * sigmoid(x * beta))))(k.softplus)
 
 
-@op(EACH, "max(x, 0), with slope 0 at 0.", d_x=lambda g, y: masked_fill(g, y <= 0, 0))
+@op(EACH, "max(x, 0), with slope 0 at 0.", types="number",
+    d_x=lambda g, y: masked_fill(g, y <= 0, 0))
 def relu(x, *, out=None):
-    return np.maximum(x, 0, out=out)
+    zeros = np.zeros_like(x)  # three times as fast as the number 0, which stops vectorisation
+    return np.maximum(x, zeros, out=zeros if out is None else out)
 
 
 # --- choosing ------------------------------------------------------------------------------------
@@ -128,13 +132,15 @@ isnan = op(EACH, "Whether x is nan.")(np.isnan)
 isinf = op(EACH, "Whether x is infinite.")(np.isinf)
 isfinite = op(EACH, "Whether x is neither nan nor infinite.")(np.isfinite)
 any = op(FOLD, "Whether one is true along dim.",
-    "mask(3, 4); mask(3, 4), dim=1; mask(2, 3), dim=0, keepdim=True")(k.reduction(np.logical_or))
+    "mask(3, 4); mask(3, 4), dim=1; mask(2, 3), dim=0, keepdim=True")(k.truth(np.logical_or))
 all = op(FOLD, "Whether all are true along dim.",
-    "mask(3, 4); mask(3, 4), dim=1; mask(2, 3), dim=0, keepdim=True")(k.reduction(np.logical_and))
+    "mask(3, 4); mask(3, 4), dim=1; mask(2, 3), dim=0, keepdim=True")(k.truth(np.logical_and))
 argmax = op(FOLD, "The index of the first greatest.",
-    "x(3, 4); x(3, 4), dim=1; x(2, 3), dim=0, keepdim=True")(k.arg_extremum(np.argmax, "argmax"))
+    "x(3, 4); x(3, 4), dim=1; x(2, 3), dim=0, keepdim=True",
+    types="number")(k.arg_extremum(np.argmax, "argmax"))
 argmin = op(FOLD, "The index of the first least.",
-    "x(3, 4); x(3, 4), dim=1; x(2, 3), dim=0, keepdim=True")(k.arg_extremum(np.argmin, "argmin"))
+    "x(3, 4); x(3, 4), dim=1; x(2, 3), dim=0, keepdim=True",
+    types="number")(k.arg_extremum(np.argmin, "argmin"))
 argsort = op(EACH, "The indices that sort along dim; equal values keep their order.",
     "x(3, 4); x(3, 4), dim=0, descending=True")(k.argsort)
 one_hot = op("(...)->(...,?)", "A new last axis with 1 at the index x, else 0.",
@@ -390,6 +396,12 @@ def mv(a, b):
     return squeeze(product(a, unsqueeze(b, 1)), -1)
 
 
+@composed("x(3, 4)")
+def square(x):
+    """``x**2``."""
+    return pow(x, 2)
+
+
 @composed("x(3, 4), x(4, 2)")
 def mm(a, b):
     """The product of two matrices, (n,k),(k,m)->(n,m), without broadcasting."""
@@ -465,6 +477,8 @@ def flatten(x, start_dim=0, end_dim=-1):
 @composed("x(3, 1, 2, 1); x(3, 1), 1; x(3, 2), 0")
 def squeeze(x, dim=None):
     """Without the axes of size 1, all or those in ``dim``. A batch of one loses its axis too."""
+    if dim is None:
+        return reshaped(x, tuple([n for n in x.shape if n != 1]))
     gone = axes(dim, x.ndim)
     return reshaped(x, tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in gone))
 
@@ -705,7 +719,7 @@ def median(x, dim=None, keepdim=False):
         return median_value(x)
     middle = median_value(x, dim, True)
     at_middle = logical_or(eq(x, middle), logical_and(ne(x, x), ne(middle, middle)))
-    return picked(MEDIAN, x, argmax(at_middle, dim, True), dim, keepdim)
+    return picked(MEDIAN, x, argmax(where(at_middle, 1, 0), dim, True), dim, keepdim)
 
 
 @composed("x(3, 4); x(3, 4), 0, True")
@@ -796,6 +810,9 @@ for _name, _entry in TABLE.items():
     _entry.name = _entry.__name__ = _name
     _entry.__module__ = __name__
 
+KERNELS.update(globals())
+KERNELS.update((name, entry.kernel) for name, entry in TABLE.items() if isinstance(entry, Op))
+
 TORCH_NAMES = {
     "affine": "Addmm", "broadcast_to": "Expand", "cast": "ToCopy", "concatenate": "Cat",
     "deviation": "Std", "getitem": "Index", "logsigmoid": "LogSigmoid", "median_value": "Median",
@@ -806,7 +823,7 @@ TORCH_NAMES = {
 """What torch calls the backward of an op that has another name here."""
 
 HELPERS = (
-    "affine cast concatenate deviation getitem median_value nll nll_adjoint nonzero_rows p_norm "
+    "affine cast concatenate deviation getitem mT median_value nll nll_adjoint nonzero_rows p_norm "
     "permuted prod_along product product_of_others put put_along replaced reshaped spread sum_to "
     "take_along ties variance where_both zeros_of"
 ).split()
@@ -814,3 +831,6 @@ HELPERS = (
 
 FUNCTIONS = "binary_cross_entropy_with_logits cat linear logsigmoid one_hot softplus stack".split()
 """Entries that torch has as functions but not as methods of a tensor."""
+
+NOT_IN_PLACE = ("argsort clone isfinite isinf isnan log_softmax maximum minimum softmax").split()
+"""Elementwise entries that torch has no in-place method for."""

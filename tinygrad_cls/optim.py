@@ -56,13 +56,14 @@ class SGD:
                 loss = closure()
         with np.errstate(all="ignore"):
             for group in self.param_groups:
-                lr = group["lr"]
-                lr32 = np.float32(lr)
-                for p in group["params"]:
-                    if p._grad is not None:
-                        single = p._array.dtype == np.float32
-                        descend(p._array, p._grad._array, lr32 if single else lr)
-                        p._bump()
+                params = [p for p in group["params"] if p._grad is not None]
+                single = [p for p in params if p._array.dtype == np.float32]
+                if single and fused_kernels():
+                    descend_fused(single, group["lr"])
+                    params = [p for p in params if p._array.dtype != np.float32]
+                for p in params:
+                    p._array -= p._array.dtype.type(group["lr"]) * p._grad._array
+                    p._bump()
         return loss
 
     def __repr__(self) -> str:
@@ -73,15 +74,22 @@ class SGD:
         return f"SGD (\n{groups})"
 
 
-def descend(p: Any, g: Any, lr: Any) -> None:
-    """p <- p - lr g in place. float32 is computed in float64 and rounded once, which is what a
-    fused multiply-add gives, where torch's kernels have one; else product and difference are
-    rounded each.
+def descend_fused(params: list[Any], lr: float) -> None:
+    """p <- p - lr g for float32, rounded once: what a fused multiply-add gives.
+
+    In float64 the product of two float32 numbers is exact, so that the only rounding that counts
+    is the one back to float32. All parameters go as one vector, which is three NumPy calls and
+    not three a parameter.
     """
-    if type(lr) is np.float32 and fused_kernels():
-        p[...] = p.astype(np.float64) - g.astype(np.float64) * float(lr)
-    else:
-        p -= lr * g
+    p64 = np.concatenate([p._array.reshape(-1) for p in params], dtype=np.float64)
+    g64 = np.concatenate([p._grad._array.reshape(-1) for p in params], dtype=np.float64)
+    p64 -= float(np.float32(lr)) * g64
+    start = 0
+    for p in params:
+        stop = start + p._array.size
+        p._array[...] = p64[start:stop].reshape(p._array.shape)
+        p._bump()
+        start = stop
 
 
 def checked(params: Iterable[Tensor]) -> list[Tensor]:

@@ -14,7 +14,7 @@ from ._state import state, tick
 from .autograd import Node, Saved
 from .errors import explain, not_a_tensor
 from .indexing import split_index
-from .op import Op
+from .op import EXPLAINED, Op
 from .surface import Surface
 
 ndarray = np.ndarray
@@ -55,10 +55,13 @@ def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
         arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
     if "out" in static:
         return into(op, inputs, dict(static))
-    y = op.run(arrays, static)
+    try:
+        y = op.kernel(*arrays, **static)
+    except EXPLAINED as error:
+        raise explain(op, arrays, error) from None
     result = blank(Tensor)
     result._array = y if type(y) is ndarray else np.asarray(y)
-    if op.view and np.may_share_memory(y, arrays[0]):
+    if op.view and (y.base is arrays[0] or np.may_share_memory(y, arrays[0])):
         result._share(inputs[0])
     elif state.inference:
         result._inference = True
@@ -114,7 +117,9 @@ def save(x: Any, array: Any, where: int) -> Saved:
             "a clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` "
             "instead of `torch.inference_mode()`."
         )
-    counter = x._counted()
+    counter = x._counter
+    if counter is None:
+        counter = x._counter = [0]
     return Saved(array, counter, counter[0], where)
 
 
@@ -551,7 +556,7 @@ class Tensor(Surface):
 
     def __getitem__(self, index: Any) -> Tensor:
         result = self
-        for part in split_index(index, self._array.ndim):
+        for part in split_index(index, self._array.shape):
             result = apply(ops.getitem, (result,), {"index": part})
         return result
 
@@ -562,7 +567,7 @@ class Tensor(Surface):
                     f"can't assign a {type(value).__name__} to a {self.type()}: make it a tensor"
                 )
             value = new(np.asarray(value, self._array.dtype))
-        parts = split_index(index, self._array.ndim)
+        parts = split_index(index, self._array.shape)
         where = parts[0]
         if len(parts) == 2:  # as one index: the places that both pick, one after the other
             places = np.arange(self._array.size).reshape(self._array.shape)
