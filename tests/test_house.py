@@ -27,7 +27,7 @@ DOOR = "__init__"  # what `import tinygrad_cls` opens: for users, and for the ro
 FLOORS: list[tuple[str, str]] = [
     ("0", "_state"),
     ("1", "errors"),
-    ("1", "law kernels"),
+    ("1", "law kernels composition"),
     ("1", "op"),
     ("2", "ops"),
     ("3", "autograd"),

@@ -6,6 +6,7 @@ tensor or None) and ``_lift`` (which makes a tensor of an array and an edge).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 
 from . import ops
 from ._state import state, tick
-from .errors import freed, stale, unused
+from .errors import CYCLE, freed, stale, unused
 from .op import Op
 
 Lift = Callable[[Any, Any], Any]
@@ -172,8 +173,11 @@ def run(
     """Seeds the chain rule from tensors, in the reading that is called for: arrays, unless the
     result needs a graph of its own or a tape is running.
     """
-    outputs = outputs if isinstance(outputs, tuple | list) else (outputs,)
+    outputs = several(outputs)
     given = cotangents if isinstance(cotangents, tuple | list) else (cotangents,) * len(outputs)
+    for g in given:
+        if g is not None and not hasattr(g, "_edge"):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
     if len(given) != len(outputs):
         raise RuntimeError(
             f"got {len(outputs)} tensors and {len(given)} gradients: give one for each"
@@ -205,6 +209,8 @@ def backward(
     >>> backward((x * x).sum()); x.grad
     tensor([2., 4.])
     """
+    if create_graph:
+        warnings.warn(CYCLE, stacklevel=3)
     if inputs is None:
         for leaf, g in run(tensors, grad_tensors, None, retain_graph, create_graph).items():
             leaf._accumulate(g)
@@ -216,9 +222,20 @@ def backward(
             x._accumulate(found[edge])
 
 
+def several(tensors: Any) -> Sequence[Any]:
+    """One tensor or a sequence of them, as a sequence."""
+    if isinstance(tensors, tuple | list):
+        return tensors
+    if not hasattr(tensors, "_edge"):
+        raise TypeError(
+            f"'{type(tensors).__name__}' object is not iterable: give a tensor or a sequence"
+        )
+    return (tensors,)
+
+
 def sought(inputs: Any, caller: str) -> tuple[Sequence[Any], list[Any]]:
     """The tensors whose gradients are asked for, and their edges."""
-    inputs = inputs if isinstance(inputs, tuple | list) else (inputs,)
+    inputs = several(inputs)
     if not inputs:
         raise RuntimeError(f"`inputs` argument to `{caller}()` cannot be empty.")
     for x in inputs:

@@ -77,7 +77,8 @@ def as_tensor(data: Any, dtype: Dtype | None = None, device: Any = None) -> Tens
     if isinstance(data, np.ndarray):
         data = from_numpy(data)
     if isinstance(data, Tensor):
-        return data.to(device=device, dtype=kind)
+        converted: Tensor = data.to(device=device, dtype=kind)
+        return converted
     return made(array_of(data, kind), None, device, False)
 
 
@@ -136,8 +137,7 @@ def full(
     tensor([7, 7])
     """
     value = number("full", "fill_value", 2, fill_value)
-    usual = dtypes.Default.dtype if isinstance(value, float) else dtypes.OF_PYTHON[type(value)]
-    kind = asked("full", dtype, usual)
+    kind = asked("full", dtype, dtypes.of_number(value))
     filling = numbers([value], kind.numpy, f"{kind.name}_t")[0]
     array = np.full(shape_of("full", (), size), filling, kind.numpy)
     return made(array, None, device, requires_grad)

@@ -50,15 +50,15 @@ class device:  # noqa: N801
     type: str
     index: int | None
 
-    def __init__(self, type: Any, index: int | None = None) -> None:
+    def __init__(self, type: Any = None, index: int | None = None) -> None:
         if isinstance(type, device):
             self.type, self.index = type.type, type.index
             return
         if not isinstance(type, str):
+            got = "" if type is None else type.__class__.__name__
             raise TypeError(
-                f"device() received an invalid combination of arguments - got "
-                f"({type.__class__.__name__}), but expected one of: a device; a name such as 'cpu' "
-                f"and an index"
+                f"device() received an invalid combination of arguments - got ({got}), but "
+                f"expected one of: a device; a name such as 'cpu', and an index"
             )
         self.type, self.index = parsed(type)
         if index is not None:
@@ -320,8 +320,7 @@ def result_type(operands: Sequence[Any]) -> np.dtype[Any]:
         if isinstance(x, np.ndarray):
             rank, kind = (0 if x.ndim else 1), x.dtype
         else:
-            rank = 2
-            kind = Default.dtype.numpy if isinstance(x, float) else OF_PYTHON[type(x)].numpy
+            rank, kind = 2, of_number(x).numpy
         peer = standing[rank]
         standing[rank] = kind if peer is None else promoted(peer, kind)
     result = standing[0]
@@ -333,6 +332,13 @@ def result_type(operands: Sequence[Any]) -> np.dtype[Any]:
     if result is None:
         raise TypeError("an op needs at least one tensor or number")
     return result
+
+
+def of_number(x: Any) -> dtype:
+    """The dtype of a Python or NumPy number: NumPy's have none of their own here, as in torch."""
+    if isinstance(x, float | np.floating):
+        return Default.dtype
+    return bool_ if isinstance(x, bool | np.bool_) else int64
 
 
 def common(op: Any, operands: Sequence[Any]) -> np.dtype[Any]:

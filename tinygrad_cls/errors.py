@@ -94,6 +94,8 @@ def aliased(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     names = list(function.__signature__.parameters)
     renamed = {}
     for name, value in kwargs.items():
+        if name in NUMPY_ASKS and name not in names and value is None:
+            continue
         alias = name if name in names else ALIASES.get(name, name)
         renamed[names[alias] if isinstance(alias, int) else alias] = value
     return renamed
@@ -119,14 +121,29 @@ def bind(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, d
             raise TypeError(f"{op.name}() got multiple values for argument '{name}'")
         bound[key] = value
     bound = {k: v for k, v in bound.items() if not (k in NUMPY_ASKS and v is None)}
-    missing = [TORCH_ARGUMENTS.get(name, name) for name in op.inputs if name not in bound]
-    if missing:
-        raise TypeError(
-            f"{op.name}() missing {len(missing)} required positional arguments: "
-            f'"{", ".join(missing)}"'
-        )
+    absent = [name for name in (*op.inputs, *op.required) if name not in bound]
+    if absent:
+        raise missing(op.name, absent)
     inputs = tuple(bound.pop(name) for name in op.inputs)
     return inputs, op.static | bound
+
+
+def not_bound(function: Any, args: Any, kwargs: Any, error: TypeError) -> Exception:
+    """What is wrong with a composition's arguments, in torch's words where some are missing."""
+    parameters = list(function.__signature__.parameters.values())
+    given = {p.name for p in parameters[: len(args)]} | kwargs.keys()
+    absent = [
+        p.name
+        for p in parameters
+        if p.default is p.empty and p.kind is not p.VAR_POSITIONAL and p.name not in given
+    ]
+    return missing(function.name, absent) if absent else error
+
+
+def missing(name: str, arguments: Sequence[str]) -> Exception:
+    """torch's text for arguments that were not given."""
+    listed = ", ".join(f'"{TORCH_ARGUMENTS.get(argument, argument)}"' for argument in arguments)
+    return TypeError(f"{name}() missing {len(arguments)} required positional arguments: {listed}")
 
 
 def explain(op: Any, inputs: Sequence[Any], error: Exception) -> Exception:
@@ -224,6 +241,15 @@ def freed(node: Any) -> Exception:
         f"calling backward. ({node.name()} is the first node whose values are gone; a fresh "
         "forward pass makes a fresh graph.)"
     )
+
+
+CYCLE = (
+    "Using backward() with create_graph=True will create a reference cycle between the parameter "
+    "and its gradient which can cause a memory leak. We recommend using autograd.grad when "
+    "creating the graph to avoid this. If you have to use this function, make sure to reset the "
+    ".grad fields of your parameters to None after use to break the cycle and avoid the leak."
+)
+"""torch's warning of backward(create_graph=True)."""
 
 
 def unused(i: int, shape: tuple[int, ...]) -> Exception:

@@ -28,11 +28,12 @@ def split_index(index: Any, shape: Shape) -> list[Any]:
     rest = len(shape) - sum(spans)
     if rest < 0:
         raise _too_many(parts, shape)
-    arrays = _check(parts, spans, shape, rest)
-    if not arrays or not any(type(p) is int for p in parts):
+    if not _check(parts, spans, shape, rest):
         return [tuple(parts)]
     at = next((i for i, p in enumerate(parts) if p is Ellipsis), len(parts))
-    parts[at : at + 1] = [slice(None)] * rest
+    parts[at : at + 1] = [slice(None)] * rest  # NumPy has ... part two arrays even if it's empty
+    if not any(type(p) is int for p in parts):
+        return [tuple(parts)]
     first: list[Any] = []
     second: list[Any] = []
     for p in parts:
@@ -93,11 +94,12 @@ def _part(p: Any) -> Any:
     if a.size == 0 and a.dtype.kind == "f" and not hasattr(p, "ndim"):
         a = a.astype(np.int64)  # an empty list
     if a.dtype == np.uint8 and hasattr(p, "_array"):
-        warnings.warn(
-            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool "
-            "instead.",
-            stacklevel=5,
-        )
+        if a.ndim:
+            warnings.warn(
+                "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool "
+                "instead.",
+                stacklevel=5,
+            )
         a = a != 0  # torch's old masks
     if a.dtype.kind not in "iub":
         raise IndexError(
@@ -136,6 +138,11 @@ def _check(parts: list[Any], spans: list[int], shape: Shape, rest: int) -> list[
         elif isinstance(p, np.ndarray):
             arrays.append(p)
             if p.dtype != np.bool_:
+                if p.size and not shape[axis]:
+                    raise said(
+                        IndexError,
+                        f"index is out of bounds for dimension with size 0: the shape is {shape}",
+                    )
                 for extreme in (p.min(), p.max()) if p.size else ():
                     if not -shape[axis] <= extreme < shape[axis]:
                         raise _out_of_bounds(extreme, axis, shape)

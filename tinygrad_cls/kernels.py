@@ -120,8 +120,9 @@ def masked_fill(x: Array, mask: Array, value: Array, out: Array | None = None) -
         try:
             y = np.where(mask, value, x)
         except ValueError:
+            text = sizes_must_match([mask.shape, x.shape, np.shape(value)])
             raise said(
-                RuntimeError, sizes_must_match([mask.shape, x.shape, np.shape(value)])
+                RuntimeError, f"{text} masked_fill: mask {mask.shape}, x {x.shape}"
             ) from None
     return y if out is None else store(out, y)
 
@@ -206,13 +207,13 @@ def nonempty(x: Array, dim: Any, name: str) -> None:
         raise said(
             kind,
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
-            f"Specify the reduction dim with the 'dim' argument. The shape is {x.shape}.",
+            f"Specify the reduction dim with the 'dim' argument. The shape is {tuple(x.shape)}.",
         )
     if count(x.shape) == 0:
         raise said(
             IndexError,
             f"{name}(): Expected reduction dim {dim} to have non-zero size. "
-            f"The shape is {x.shape}.",
+            f"The shape is {tuple(x.shape)}.",
         )
 
 
@@ -261,12 +262,12 @@ def variance(
 ) -> Array:
     over = axes(dim, x.ndim)
     n = count(x.shape, over)
-    mean = np.add.reduce(x, axis=over, keepdims=True) / float(max(n, 1))
-    away = np.subtract(x, mean, out=np.empty_like(x))
+    x64 = np.asarray(x).astype(np.float64)  # as torch: the squares would overflow float32 sooner
+    mean = np.add.reduce(x64, axis=over, keepdims=True) / max(n, 1)
+    away = np.subtract(x64, mean, out=x64)
     np.multiply(away, away, out=away)
-    y = add_up(away, axis=over, keepdims=keepdim, out=out)
-    scale = ratio(1.0, n - correction)
-    return np.multiply(y, scale) if out is None else np.multiply(y, scale, out=out)
+    y = np.asarray(add_up(away, axis=over, keepdims=keepdim) * ratio(1.0, n - correction))
+    return y.astype(x.dtype) if out is None else store(out, y.astype(x.dtype))
 
 
 def ratio(a: float, b: float) -> float:
@@ -429,8 +430,9 @@ def broadcast_to(x: Array, shape: Sequence[int]) -> Array:
     if lead < 0:
         raise said(
             RuntimeError,
-            f"expand: the number of sizes provided ({len(shape)}) must be greater or equal to the "
-            f"number of dimensions in the tensor ({x.ndim}): {list(shape)} against {x.shape}",
+            f"expand(torch.{TITLES[x.dtype.name]}Tensor{{{list(x.shape)}}}, size={list(shape)}): "
+            f"the number of sizes provided ({len(shape)}) must be greater or equal to the number "
+            f"of dimensions in the tensor ({x.ndim})",
         )
     full = tuple(x.shape[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(shape))
     for i, size in enumerate(x.shape):

@@ -97,12 +97,21 @@ def conversion(kind: dtype) -> Callable[[Tensor], Any]:
     return call
 
 
+def inverted(self: Tensor) -> Any:
+    """``~x``, of integers and truth values."""
+    if self.is_floating_point():
+        raise TypeError(
+            "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
+        )
+    return ops.bitwise_not(self)
+
+
 def install(cls: Any) -> None:
     """Gives ``cls`` the operators, and every entry of the table as a method."""
     for name, entry in ops.TABLE.items():
         if name in ops.HELPERS or name in ops.FUNCTIONS:
             continue
-        if name not in vars(cls):
+        if not hasattr(cls, name):
             setattr(cls, name, method(entry))
         elementwise = (
             isinstance(entry, Op)
@@ -126,7 +135,7 @@ def install(cls: Any) -> None:
     )
     cls.__neg__ = method(ops.neg)
     cls.__abs__ = method(ops.abs)
-    cls.__invert__ = method(ops.bitwise_not)
+    cls.__invert__ = inverted
     cls.__pos__ = lambda self: self
     cls.absolute, cls.clip, cls.divide, cls.multiply, cls.subtract = (
         cls.abs, cls.clamp, cls.div, cls.mul, cls.sub

@@ -26,7 +26,7 @@ def array_of(data: Any, dtype: Dtype | None = None) -> Array:
     (array([[1. , 2.5]], dtype=float32), array([1, 3], dtype=int8))
     """
     if not isinstance(data, Sequence) and hasattr(data, "__array__"):
-        array = checked(np.array(data))
+        array = np.array(checked(np.asarray(data)))
         with np.errstate(all="ignore"):
             return array if dtype is None else array.astype(dtype.numpy)
     shape, leaves = flattened(data)
@@ -34,7 +34,7 @@ def array_of(data: Any, dtype: Dtype | None = None) -> Array:
         leaves = [single(x, dtype) for x in leaves]
     kinds = [kind_of(kind) for kind in set(map(type, leaves))] or [dtypes.Default.dtype.numpy]
     kind = reduce(dtypes.promoted, kinds) if dtype is None else dtype.numpy
-    return numbers(leaves, kind, dtype and dtype.name).reshape(shape)
+    return numbers(leaves, kind, None if dtype is None else dtype.name).reshape(shape)
 
 
 def flattened(data: Any) -> tuple[list[int], list[Any]]:
@@ -87,7 +87,7 @@ def single(x: Any, dtype: Dtype | None) -> Any:
 def kind_of(kind: type) -> np.dtype[Any]:
     """The dtype of elements of a Python or NumPy type."""
     if issubclass(kind, np.generic):
-        return checked(np.empty(0, kind)).dtype
+        return dtypes.of(kind).numpy
     if issubclass(kind, float):
         return dtypes.Default.dtype.numpy
     return np.dtype(bool if issubclass(kind, bool) else np.int64)
@@ -181,8 +181,9 @@ def shape_of(
     shape = tuple(n.__index__() for n in size)
     for n in shape:
         if n < 0:
+            also = "zeros: Dimension size must be non-negative. " * (name == "zeros")
             raise RuntimeError(
-                f"Trying to create tensor with negative dimension {n}: {list(shape)}"
+                f"{also}Trying to create tensor with negative dimension {n}: {list(shape)}"
             )
     return shape
 

@@ -73,6 +73,9 @@ class Op:
         self.formulas = {
             self.inputs.index(name[2:]): Formula(formula) for name, formula in formulas.items()
         }
+        self.required = [
+            name for name, value in self.static.items() if value is inspect.Parameter.empty
+        ]
         self.variadic = self.law.variadic
         self.arity = -1 if self.variadic else len(self.inputs)
         self.broadcasts = sum("..." in axes or "?" in axes for axes in self.law.inputs) > 1
@@ -87,7 +90,7 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         static = self.static
-        if kwargs or len(args) != self.arity:
+        if kwargs or len(args) != self.arity or self.required:
             args, static = self.bind(args, kwargs)
         for x in args:
             if type(x) is not ndarray and hasattr(x, "_apply"):
@@ -102,6 +105,8 @@ class Op:
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The inputs, and the static arguments by name with their defaults filled in."""
         n = self.arity
+        if len(args) < n or len(args) + len(kwargs) < n + len(self.required):
+            return errors.bind(self, args, kwargs)
         if not kwargs and n < len(args) <= n + len(self.static):
             return args[:n], {**self.static, **dict(zip(self.static, args[n:], strict=False))}
         if {*self.static, "out"} >= kwargs.keys() and (len(args) == n or self.variadic):
@@ -160,32 +165,3 @@ def op(
     """
     calls = tuple((examples or EXAMPLES[law]).split("; "))
     return lambda kernel: Op(kernel, law, doc, formulas, types, view, calls)
-
-
-class Composition:
-    """A function made of ops, listed beside them. It has no derivative: the chain rule finds it."""
-
-    def __init__(self, function: Callable[..., Any], examples: tuple[str, ...]) -> None:
-        self.function = function
-        self.name = self.__name__ = function.__name__
-        self.__doc__ = function.__doc__
-        self.__signature__ = inspect.signature(function)
-        self.examples = examples
-
-    def __repr__(self) -> str:
-        return f"<composition {self.name}{self.__signature__}>"
-
-    def __reduce__(self) -> str:
-        return self.name
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if kwargs:
-            kwargs = errors.aliased(self, kwargs)
-        if args and not hasattr(args[0], "shape") and not isinstance(args[0], list | tuple):
-            errors.not_a_tensor(self.name, args[0])
-        return self.function(*args, **kwargs)
-
-
-def composed(examples: str) -> Callable[[Callable[..., Any]], Composition]:
-    """A composition from its examples and (the decorated) its function."""
-    return lambda function: Composition(function, tuple(examples.split("; ")))

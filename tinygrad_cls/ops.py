@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import kernels as k
-from .errors import axes, said
+from .composition import Composition, composed
+from .errors import axes, not_a_tensor, said
 from .kernels import count, inverse, nonempty, permutation, ratio, resolved, segment
-from .op import Composition, Op, composed, op
+from .op import Op, op
 
 KERNELS: dict[str, Any] = {}
 """What the names of this module mean to a derivative that is fed arrays: an op is its kernel."""
@@ -432,6 +433,8 @@ def bmm(a, b):
 )
 def linear(input, weight, bias=None):
     """``x W' + b`` over the last axis: (...,i),(o,i),(o)->(...,o)."""
+    if not hasattr(input, "ndim"):
+        not_a_tensor("linear", input)
     if bias is None:
         return matmul(input, weight.T)
     if input.ndim == 2:

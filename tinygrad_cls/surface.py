@@ -248,6 +248,10 @@ class Surface:
         a: np.ndarray[Any, Any] = self._canonical()
         return a
 
+    def to_numpy(self) -> np.ndarray[Any, Any]:
+        """``numpy()`` under the name by which matplotlib asks."""
+        return self.numpy()
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         a: np.ndarray[Any, Any] = self.numpy()
         if dtype is not None and np.dtype(dtype) != a.dtype:
@@ -321,7 +325,7 @@ class Surface:
         return float(self._scalar())
 
     def __int__(self) -> int:
-        return int(self._scalar())
+        return int(self.detach()._scalar())
 
     def __index__(self) -> int:
         if self._array.size != 1 or self._array.dtype.kind == "f":

@@ -12,12 +12,13 @@ import numpy as np
 from . import autograd, dtypes, ops
 from ._state import state, tick
 from .autograd import Node, Saved
-from .errors import explain, not_a_tensor
+from .errors import explain, not_a_tensor, sizes_must_match
 from .indexing import split_index
 from .op import EXPLAINED, Op
 from .surface import Surface
 
 ndarray = np.ndarray
+EVERYWHERE = np.ones((), np.bool_)
 blank = object.__new__  # makes a tensor without its constructor
 
 
@@ -53,7 +54,7 @@ def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
     if not agreed or op.types == "integer":
         inputs = agree(op, inputs, arrays)
         arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
-    if "out" in static:
+    if static.get("out") is not None:
         return into(op, inputs, dict(static))
     try:
         y = op.kernel(*arrays, **static)
@@ -268,6 +269,7 @@ class Tensor(Surface):
             raise RuntimeError(
                 "Inplace update to inference tensor outside InferenceMode is not allowed."
                 "You can make a clone to get a normal tensor before doing inplace update."
+                "See https://github.com/pytorch/rfcs/pull/17 for more details."
             )
 
     def _bump(self) -> None:
@@ -419,6 +421,10 @@ class Tensor(Surface):
                 )
         self._grad = value
 
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
     @property
     def grad_fn(self) -> Node | None:
         """The node that recorded this tensor's computation; None for a leaf."""
@@ -563,10 +569,9 @@ class Tensor(Surface):
     def __setitem__(self, index: Any, value: Any) -> None:
         if not isinstance(value, Tensor):
             if not isinstance(value, int | float | np.generic):
-                raise TypeError(
-                    f"can't assign a {type(value).__name__} to a {self.type()}: make it a tensor"
-                )
-            value = new(np.asarray(value, self._array.dtype))
+                kind = "numpy.ndarray" if isinstance(value, ndarray) else type(value).__name__
+                raise TypeError(f"can't assign a {kind} to a {self.type()}: make it a tensor")
+            value = new(np.asarray(value).astype(self._array.dtype))
         parts = split_index(index, self._array.shape)
         where = parts[0]
         if len(parts) == 2:  # as one index: the places that both pick, one after the other
@@ -579,6 +584,8 @@ class Tensor(Surface):
         while value.ndim > len(target) and value.shape[0] == 1:
             value = value[0]  # torch drops leading axes of size 1
         if not fits(value.shape, target):
+            if not any(isinstance(part, ndarray) for part in where):
+                ops.broadcast_to(value, target)  # raises torch's error for a basic index
             raise RuntimeError(
                 f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to "
                 f"indexing result of shape {list(target)}"
@@ -592,6 +599,9 @@ class Tensor(Surface):
             self._canonical()[where] = value._array
             self._bump()
 
+    def __delitem__(self, index: Any) -> None:
+        raise TypeError("Tensor does not support deleting items")
+
     # --- in place -----------------------------------------------------------------------------
 
     def zero_(self) -> Tensor:
@@ -600,15 +610,20 @@ class Tensor(Surface):
 
     def fill_(self, value: Any) -> Tensor:
         """Sets every element to ``value``."""
-        return self._in_place(lambda x: ops.masked_fill(x, True, value))
+        if getattr(value, "ndim", 0):
+            raise RuntimeError(
+                f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
+                f"dimensions."
+            )
+        return self._in_place(ops.masked_fill, EVERYWHERE, value)
 
     def copy_(self, source: Tensor, non_blocking: bool = False) -> Tensor:
         """Sets every element from ``source``, broadcast and cast."""
         if not isinstance(source, Tensor):
             not_a_tensor("copy_", source, "other")
-        return self._in_place(
-            lambda x, s: ops.broadcast_to(s.to(x.dtype), tuple(x.shape)).clone(), source
-        )
+        if not fits(source.shape, self.shape):
+            raise RuntimeError(sizes_must_match([self.shape, source.shape]))
+        return self._in_place(ops.masked_fill, EVERYWHERE, source.to(self.dtype))
 
 
 def fits(shape: Any, target: Any) -> bool:

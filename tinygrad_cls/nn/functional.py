@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 from .. import ops
+from ..dtypes import bool_
 from ..ops import linear, logsigmoid, one_hot, sigmoid, softplus, tanh
 from ..tensor import Tensor
 
@@ -77,16 +78,28 @@ def binary_cross_entropy_with_logits(
     tensor(0.3466)
     """
     check_reduction(reduction)
-    if not target.is_floating_point():
-        raise RuntimeError(
-            f"result type Float can't be cast to the desired output type {target.dtype.title}: the "
-            f"target must be of floating point; convert it with .float()"
-        )
+    if not (input.is_floating_point() and target.is_floating_point()):
+        refuse_integers(input, target)
     if target.dtype.itemsize >= input.dtype.itemsize:
         return ops.binary_cross_entropy_with_logits(input, target, reduction=reduction)
     # torch computes in the target's memory: the values are rounded to its dtype before they add up
     loss = ops.binary_cross_entropy_with_logits(input, target, reduction="none").to(target.dtype)
     return loss if reduction == "none" else getattr(loss, reduction)()
+
+
+def refuse_integers(input: Tensor, target: Tensor) -> NoReturn:
+    """torch's errors for logits or targets of binary cross-entropy that are not floats."""
+    if not input.is_floating_point():
+        raise NotImplementedError(
+            f"\"log_sigmoid_cpu\" not implemented for '{input.dtype.title}': logits are of "
+            f"floating point; convert them with .float()"
+        )
+    if target.dtype is bool_:
+        ops.sub(target, target)  # raises torch's error for booleans
+    raise RuntimeError(
+        f"result type Float can't be cast to the desired output type {target.dtype.title}: the "
+        f"target must be of floating point; convert it with .float()"
+    )
 
 
 def cross_entropy(

@@ -56,11 +56,11 @@ class Linear(Module):
             bound = 1 / math.sqrt(self.in_features) if self.in_features else 0.0
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, x: Tensor) -> Any:
+    def forward(self, input: Tensor) -> Any:
         own = self._parameters  # the way of self.weight, without the detour of __getattr__
         W, b = own["weight"], own["bias"]
-        batch = b is not None and getattr(x, "ndim", 0) == 2
-        return ops.affine(x, W, b) if batch else ops.linear(x, W, b)
+        batch = b is not None and getattr(input, "ndim", 0) == 2
+        return ops.affine(input, W, b) if batch else ops.linear(input, W, b)
 
     def extra_repr(self) -> str:
         return (

@@ -1,0 +1,41 @@
+"""What a composition is: a function made of ops, listed in the table beside them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from . import errors
+
+
+class Composition:
+    """A function made of ops, listed beside them. It has no derivative: the chain rule finds it."""
+
+    def __init__(self, function: Callable[..., Any], examples: tuple[str, ...]) -> None:
+        self.function = function
+        self.name = self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        self.__signature__ = inspect.signature(function)
+        self.examples = examples
+
+    def __repr__(self) -> str:
+        return f"<composition {self.name}{self.__signature__}>"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            kwargs = errors.aliased(self, kwargs)
+        if args and not hasattr(args[0], "shape") and not isinstance(args[0], list | tuple):
+            errors.not_a_tensor(self.name, args[0])
+        try:
+            return self.function(*args, **kwargs)
+        except TypeError as error:
+            raise errors.not_bound(self, args, kwargs, error) from None
+
+
+def composed(examples: str) -> Callable[[Callable[..., Any]], Composition]:
+    """A composition from its examples and (the decorated) its function."""
+    return lambda function: Composition(function, tuple(examples.split("; ")))
