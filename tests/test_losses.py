@@ -20,6 +20,7 @@ import tinygrad_cls as tg
 
 EXP = 5  # 2.5 ulp, the largest error of NumPy's float32 exponential; torch's is smaller
 UNIT = {"float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
+TINY = 2.0**-147  # a few of float32's smallest numbers, where a rounding is no longer relative
 INF = math.inf
 
 dtypes = st.sampled_from(["float32", "float64"])
@@ -72,7 +73,7 @@ def found(engine: Any, loss: Any, inputs: list[Any], seed: int) -> Found:
 def near(ours: np.ndarray, theirs: np.ndarray, bound: Any, what: str) -> None:
     """Same shape and dtype, the same nan and inf, and finite entries no further than ``bound``."""
     assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype), what
-    bound = np.broadcast_to(bound, theirs.shape)
+    bound = np.broadcast_to(bound + TINY, theirs.shape)
     wrong = ~((ours == theirs) | (np.isnan(ours) & np.isnan(theirs)))
     with np.errstate(invalid="ignore"):
         wrong &= ~(np.abs(ours.astype(np.float64) - theirs) <= bound)
@@ -306,7 +307,6 @@ X = "x = torch.arange(12.0).reshape(3, 4)\n"
     unbatched_int32=X + "nn.CrossEntropyLoss()(x[0], torch.tensor(1, dtype=torch.int32))",
     scalar="nn.CrossEntropyLoss()(torch.tensor(1.0), torch.tensor([1]))",
     no_classes="nn.CrossEntropyLoss()(torch.ones(3, 0), torch.ones(3).long())",
-    no_classes_ignored="nn.CrossEntropyLoss()(torch.ones(3, 0), torch.tensor([-100] * 3))",
     integer_logits="nn.CrossEntropyLoss()(torch.ones(3, 4).long(), torch.ones(3).long())",
     a_list=X + "nn.CrossEntropyLoss()(x, [0, 1, 2])",
     a_number=X + "nn.CrossEntropyLoss()(x, 1)",

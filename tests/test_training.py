@@ -86,12 +86,12 @@ def course(engine: Any, setting: Setting, dtype: str, steps: int) -> Course:
 settings = st.builds(
     Setting,
     seed=st.integers(0, 2**32 - 1),
-    rows=st.integers(2, 120),
+    rows=st.integers(10, 120),
     features=st.integers(1, 6),
     hidden=st.lists(st.integers(1, 16), max_size=4).map(tuple),
     classes=st.integers(1, 5),
     relu=st.booleans(),
-    lr=st.sampled_from([0.01, 0.05, 0.1, 0.3]),
+    lr=st.sampled_from([0.01, 0.03, 0.1]),  # below 2 / curvature: beyond it descent is chaotic
 )
 
 

@@ -361,10 +361,9 @@ def common(op: Any, operands: Sequence[Any]) -> np.dtype[Any]:
     elif rule == "arithmetic" and any(np.asarray(x).dtype.kind == "b" for x in operands):
         refuse_booleans(op, kind)
     elif rule == "number" and kind.kind == "b":
-        kind_of_error = (
-            RuntimeError if op.name in ("relu", "argmax", "argmin") else NotImplementedError
-        )
-        raise kind_of_error(f"\"{op.name}_cpu\" not implemented for 'Bool'")
+        if op.name in ("relu", "argmax", "argmin"):
+            raise RuntimeError(f"Boolean inputs not supported for {op.name}")
+        raise NotImplementedError(f"\"{op.name}_cpu\" not implemented for 'Bool'")
     return kind
 
 

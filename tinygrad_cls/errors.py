@@ -85,7 +85,7 @@ def not_a_tensor(name: str, x: Any, argument: str = "input", position: int = 1) 
     """torch's text for a list or a number in a tensor's place."""
     raise TypeError(
         f"{name}(): argument '{argument}' (position {position}) must be Tensor, "
-        f"not {type(x).__name__}; make one with tensor(...) or from_numpy(...)"
+        f"not {'numpy.ndarray' if isinstance(x, np.ndarray) else type(x).__name__}; make one with tensor(...) or from_numpy(...)"
     )
 
 

@@ -469,6 +469,7 @@ def view(x, *shape):
 def flatten(x, start_dim=0, end_dim=-1):
     """The axes from ``start_dim`` to ``end_dim`` as one."""
     if x.ndim == 0:
+        axes(start_dim, 0), axes(end_dim, 0)
         return reshape(x, (1,))
     (first,), (last,) = axes(start_dim, x.ndim), axes(end_dim, x.ndim)
     if first > last:

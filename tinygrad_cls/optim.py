@@ -34,8 +34,12 @@ class SGD:
         fused: bool | None = None,
         differentiable: bool = False,
     ) -> None:
+        if isinstance(lr, Tensor) and lr.numel() != 1:
+            raise ValueError(f"Tensor lr must be 1-element, not of shape {tuple(lr.shape)}")
         if lr < 0.0:
             raise ValueError(f"Invalid learning rate: {lr}")
+        if foreach and fused:
+            raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
         if differentiable:
             raise ValueError(
                 "differentiable=True is not supported: this engine's SGD writes in place; compute "
@@ -59,7 +63,9 @@ class SGD:
                 params = [p for p in group["params"] if p._grad is not None]
                 single = [p for p in params if p._array.dtype == np.float32]
                 if single and fused_kernels():
-                    descend_fused(single, group["lr"])
+                    twice = len(set(map(id, single))) < len(single)
+                    for batch in [[p] for p in single] if twice else [single]:
+                        descend_fused(batch, group["lr"])
                     params = [p for p in params if p._array.dtype != np.float32]
                 for p in params:
                     p._array -= p._array.dtype.type(group["lr"]) * p._grad._array

@@ -173,6 +173,8 @@ class Surface:
                 device = arg
             elif arg is not None and not isinstance(arg, bool):
                 raise TypeError(f"to(): {arg!r} is neither a dtype, a device nor a tensor")
+        if isinstance(kind, str):
+            raise TypeError(f"to() received an invalid combination of arguments: dtype={kind!r}")
         if device is not None:
             dtypes.on_cpu(device)
         if kind is None or dtypes.of(kind) is self.dtype:

@@ -14,6 +14,7 @@ from ._state import state, tick
 from .autograd import Node, Saved
 from .errors import explain, not_a_tensor, sizes_must_match
 from .indexing import split_index
+from .nested import legacy
 from .op import EXPLAINED, Op
 from .surface import Surface
 
@@ -66,7 +67,7 @@ def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
         result._share(inputs[0])
     elif state.inference:
         result._inference = True
-    if state.grad_enabled and op.formulas and not state.inference:
+    if state.grad_enabled and op.formulas and y.dtype.kind == "f" and not state.inference:
         record(op, inputs, arrays, static, result)
     if state.tape is not None:
         state.tape.append(Event(op, inputs, static, result))
@@ -199,13 +200,7 @@ class Tensor(Surface):
     def __init__(self, *data: Any, device: Any = None) -> None:
         if device is not None:
             dtypes.on_cpu(device)
-        if not data:
-            array: Any = np.empty(0, np.float32)
-        elif len(data) == 1 and not isinstance(data[0], int):
-            array = np.array(data[0], np.float32)
-        else:
-            array = np.empty(data, np.float32)
-        self._array = array
+        self._array = legacy(dtypes.Default.dtype, data)
 
     # --- memory: what aliases a value sees it in C order --------------------------------------
 

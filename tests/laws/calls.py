@@ -17,7 +17,8 @@ import pytest
 
 import tinygrad_cls as tg
 from tinygrad_cls import ops
-from tinygrad_cls.op import Composition, Formula, Op
+from tinygrad_cls.composition import Composition
+from tinygrad_cls.op import Formula, Op
 
 Array = np.ndarray[Any, Any]
 Entry = Op | Composition

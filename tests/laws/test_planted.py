@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tinygrad_cls import ops
-from tinygrad_cls.op import Op, composed, op
+from tinygrad_cls.composition import composed
+from tinygrad_cls.op import Op, op
 
 from . import test_gradient, test_out, test_readings, test_second_order, test_shape_law, test_stale
 from .calls import Call, differentiable
