@@ -345,6 +345,8 @@ def common(op: Any, operands: Sequence[Any]) -> np.dtype[Any]:
     """The dtype in which ``op`` takes these operands, by its rule ``op.types``."""
     kind = result_type(operands)
     rule = op.types
+    if op.name == "pow" and kind.kind in "iu" and isinstance(operands[1], int) and operands[1] < 0:
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
     if rule == "first":
         return operands[0].dtype  # type: ignore[no-any-return]
     if rule == "same":

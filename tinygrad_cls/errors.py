@@ -83,9 +83,10 @@ def one_axis(dim: Any, ndim: int) -> int:
 
 def not_a_tensor(name: str, x: Any, argument: str = "input", position: int = 1) -> NoReturn:
     """torch's text for a list or a number in a tensor's place."""
+    kind = "numpy.ndarray" if isinstance(x, np.ndarray) else type(x).__name__
     raise TypeError(
-        f"{name}(): argument '{argument}' (position {position}) must be Tensor, "
-        f"not {'numpy.ndarray' if isinstance(x, np.ndarray) else type(x).__name__}; make one with tensor(...) or from_numpy(...)"
+        f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {kind}; make "
+        f"one with tensor(...) or from_numpy(...)"
     )
 
 

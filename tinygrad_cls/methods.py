@@ -42,7 +42,7 @@ def reflected(op: Op) -> Callable[[Tensor, Any], Any]:
         if other is NotImplemented:
             return NotImplemented
         if op is ops.pow:  # its derivative takes the logarithm of the base
-            other = np.asarray(other, dtypes.result_type([self._array, other]))
+            other = np.asarray(other).astype(dtypes.result_type([self._array, other]))
         return apply(op, (other, self), op.static)
 
     return backward

@@ -800,6 +800,8 @@ def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
 @composed("x(3, 4), x(3, 4)")
 def allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Whether ``|a - b| <= atol + rtol |b|`` everywhere."""
+    if not hasattr(b, "shape"):
+        not_a_tensor("allclose", b, "other", 2)
     return bool(all(isclose(a, b, rtol, atol, equal_nan)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -115,4 +116,10 @@ def checked(params: Iterable[Tensor]) -> list[Tensor]:
             )
         if not p.is_leaf:
             raise ValueError("can't optimize a non-leaf Tensor: make it a leaf with .detach()")
+    if len(set(map(id, found))) < len(found):
+        warnings.warn(
+            "optimizer contains a parameter group with duplicate parameters; in future, this will "
+            "cause an error; see github.com/pytorch/pytorch/issues/40967 for more information",
+            stacklevel=3,
+        )
     return found

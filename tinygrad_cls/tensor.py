@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 import weakref
 from collections.abc import Callable
@@ -609,6 +610,10 @@ class Tensor(Surface):
             raise RuntimeError(
                 f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
                 f"dimensions."
+            )
+        if isinstance(value, float) and not (math.isfinite(value) or self.is_floating_point()):
+            raise RuntimeError(
+                f"value cannot be converted to type {self.dtype.name}_t without overflow: {value}"
             )
         return self._in_place(ops.masked_fill, EVERYWHERE, value)
 
