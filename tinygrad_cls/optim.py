@@ -84,9 +84,9 @@ class SGD:
 def descend_fused(params: list[Any], lr: float) -> None:
     """p <- p - lr g for float32, rounded once: what a fused multiply-add gives.
 
-    In float64 the product of two float32 numbers is exact, so that the only rounding that counts
-    is the one back to float32. All parameters go as one vector, which is three NumPy calls and
-    not three a parameter.
+    In float64 the product of two float32 numbers is exact, and the sum is rounded so far below
+    float32's last place that rounding it once more changes about one update in 2**29. All
+    parameters go as one vector, which is a few NumPy calls and not a few a parameter.
     """
     p64 = np.concatenate([p._array.reshape(-1) for p in params], dtype=np.float64)
     g64 = np.concatenate([p._grad._array.reshape(-1) for p in params], dtype=np.float64)
