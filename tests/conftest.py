@@ -21,6 +21,8 @@ import re
 import hypothesis
 import pytest
 
+collect_ignore = ["tutorial.py"]  # a script: test_tutorial.py runs it on both engines
+
 # Before anything imports NumPy or matplotlib; `make` sets the same.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")

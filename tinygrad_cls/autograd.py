@@ -217,7 +217,7 @@ def backward(
         return
     inputs, edges = sought(inputs, "backward")
     found = run(tensors, grad_tensors, edges, retain_graph, create_graph)
-    for x, edge in zip(inputs, edges, strict=True):
+    for edge, x in dict(zip(edges, inputs, strict=True)).items():
         if edge in found:
             x._accumulate(found[edge])
 

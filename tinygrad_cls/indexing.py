@@ -90,7 +90,7 @@ def _part(p: Any) -> Any:
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
             f"valid indices (got {type(p).__name__})"
         )
-    a = np.asarray(p)
+    a = np.array(p)  # a copy: backward reads it later
     if a.size == 0 and a.dtype.kind == "f" and not hasattr(p, "ndim"):
         a = a.astype(np.int64)  # an empty list
     if a.dtype == np.uint8 and hasattr(p, "_array"):

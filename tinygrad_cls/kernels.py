@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -161,6 +162,19 @@ def reduction(kernel: np.ufunc) -> Any:
     return reduce
 
 
+def widened(kernel: Any) -> Any:
+    """A kernel that computes float16 in float32, whose sums would overflow or stand still."""
+
+    @wraps(kernel)
+    def wide(x: Array, *args: Any, out: Array | None = None, **static: Any) -> Array:
+        if x.dtype != np.float16:
+            return kernel(x, *args, out=out, **static)
+        y = np.asarray(kernel(x.astype(np.float32), *args, **static)).astype(np.float16)
+        return y if out is None else store(out, y)
+
+    return wide
+
+
 def truth(kernel: np.ufunc) -> Any:
     """``any`` or ``all``; of bytes, torch's old truth values, the result is a byte."""
     fold = reduction(kernel)
@@ -172,6 +186,7 @@ def truth(kernel: np.ufunc) -> Any:
     return reduce
 
 
+@widened
 def total(x: Array, dim: Any = None, keepdim: bool = False, out: Array | None = None) -> Array:
     """The sum; integers and booleans add up in int64."""
     axis = None if dim is None else axes(dim, x.ndim)
@@ -337,6 +352,8 @@ def mm(a: Array, b: Array, out: Array | None = None) -> Array:
         outer = a.shape[1] == b.shape[0] == 1
         product = np.multiply if outer else np.matmul
         return product(b.T, a.T, out=None if out is None else out.T).T
+    if out is not None and not out.flags.c_contiguous:
+        return store(out, np.matmul(a, b))  # straight into it, NumPy would round otherwise
     return np.matmul(a, b, out=out)
 
 
@@ -413,6 +430,7 @@ def spread(
     return y if out is None else store(out, y)
 
 
+@widened
 def sum_to(x: Array, shape: tuple[int, ...], out: Array | None = None) -> Array:
     """The sum over the axes along which ``shape`` would be broadcast: broadcasting's adjoint."""
     lead = x.ndim - len(shape)

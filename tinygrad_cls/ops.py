@@ -157,8 +157,9 @@ sum = op(FOLD, "The sum over dim; integers add up in int64.",
 
 @op(FOLD, "The mean over dim: sum / n.", types="floating",
     d_x=lambda g, x_shape, dim, keepdim: spread(g / count(x_shape, dim), x_shape, dim, keepdim))
+@k.widened
 def mean(x, dim=None, keepdim=False, *, out=None):
-    y = k.total(x, dim, keepdim, out)
+    y = k.total(x, dim, keepdim, out=out)
     n = k.ratio_or_nan(count(x.shape, dim))
     return np.true_divide(y, n, out=out)
 
@@ -175,6 +176,7 @@ variance = op(FOLD, "The variance over dim: sum (x - mean)**2 / (n - correction)
     d_x=lambda g, x, y, x_shape, dim, correction, keepdim: (
         spread(masked_fill(g / y, y == 0, 0), x_shape, dim, keepdim) * (x - mean(x, dim, True))
         * ratio(1.0, count(x_shape, dim) - correction)))
+@k.widened
 def deviation(x, dim=None, correction=1, keepdim=False, *, out=None):
     return np.sqrt(k.variance(x, dim, correction, keepdim, out), out=out)
 
@@ -185,8 +187,9 @@ def deviation(x, dim=None, correction=1, keepdim=False, *, out=None):
     d_x=lambda g, x, y, x_shape, p, dim, keepdim: (
         spread(masked_fill(g / y ** (p - 1), y == 0, 0), x_shape, dim, keepdim)
         * (x if p == 2 else sign(x) * masked_fill(abs(x), x == 0, 1) ** (p - 1))))
+@k.widened
 def p_norm(x, p=2, dim=None, keepdim=False, *, out=None):
-    y = k.total(k.power(np.abs(x), p), dim, keepdim, out)
+    y = k.total(k.power(np.abs(x), p), dim, keepdim, out=out)
     return np.sqrt(y, out=out) if p == 2 else np.power(y, 1 / p, out=out)
 
 
@@ -555,7 +558,7 @@ def repeat(x, *repeats):
     between = tuple(n for size in shape for n in (1, size))
     wide = tuple(n for pair in zip(times, shape, strict=True) for n in pair)
     whole = tuple(r * n for r, n in zip(times, shape, strict=True))
-    return reshaped(broadcast_to(reshaped(x, between), wide), whole)
+    return clone(reshaped(broadcast_to(reshaped(x, between), wide), whole))
 
 
 def check_tensors(name, tensors):

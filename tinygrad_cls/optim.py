@@ -64,7 +64,7 @@ class SGD:
                 params = [p for p in group["params"] if p._grad is not None]
                 single = [p for p in params if p._array.dtype == np.float32]
                 if single and fused_kernels():
-                    twice = len(set(map(id, single))) < len(single)
+                    twice = len({id(p._counted()) for p in single}) < len(single)
                     for batch in [[p] for p in single] if twice else [single]:
                         descend_fused(batch, group["lr"])
                     params = [p for p in params if p._array.dtype != np.float32]

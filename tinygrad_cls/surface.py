@@ -348,7 +348,7 @@ class Surface:
         return twin
 
     def __reduce__(self) -> Any:
-        return rebuilt, (self.__class__, np.ascontiguousarray(self._array), self.requires_grad)
+        return rebuilt, (self.__class__, np.array(self._array, order="C"), self.requires_grad)
 
 
 def rebuilt(kind: Any, array: Any, requires_grad: bool) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import autograd, dtypes, ops
-from ._state import state, tick
+from ._state import enable_grad, state, tick
 from .autograd import Node, Saved
 from .errors import explain, not_a_tensor, sizes_must_match
 from .indexing import split_index
@@ -83,11 +83,12 @@ def record(
     wanted = []
     for i in range(len(inputs)) if op.variadic else op.formulas:
         x = inputs[i]
-        if isinstance(x, Tensor) and (x._node is not None or x._requires_grad):
+        if isinstance(x, Tensor):
             if x._base is not None:
                 x._check_history()
-            edges[i] = x._node or x
-            wanted.append(i)
+            if x._node is not None or x._requires_grad:
+                edges[i] = x._node or x
+                wanted.append(i)
     if not wanted:
         return
     needs, keeps_values = op.memory(tuple(wanted))
@@ -294,7 +295,8 @@ class Tensor(Surface):
 
     def _in_place(self, function: Any, *args: Any, **kwargs: Any) -> Tensor:
         """``self <- function(self, ...)``: the same op as out of place, in the same memory."""
-        takes_grad = any(isinstance(x, Tensor) and x.requires_grad for x in args)
+        operands = (*args, *kwargs.values())
+        takes_grad = any(isinstance(x, Tensor) and x.requires_grad for x in operands)
         self._check_in_place(takes_grad)
         before = self
         if state.grad_enabled and (takes_grad or self.requires_grad):
@@ -302,8 +304,12 @@ class Tensor(Surface):
             before._node = self._node
         result = function(before, *args, **kwargs)
         self._write(result)
+        if result.dtype is not self.dtype:
+            result = result.to(self.dtype)  # on the way back, the cotangent is cast again
         node = result._node
         if node is not None:
+            if self._node is not None:  # who asked to keep the gradient means the new value's
+                node.retained, self._node.retained = self._node.retained, None
             if "y" in node.saved:
                 node.saved["y"] = save(self, self._array, -1)
             self._node = node
@@ -323,6 +329,7 @@ class Tensor(Surface):
             return edge
         lifted = new(array)
         lifted._node = edge
+        lifted._shared = True  # as it lies in memory, so that both readings round alike
         return lifted
 
     _apply = staticmethod(apply)
@@ -330,6 +337,7 @@ class Tensor(Surface):
 
     def _seed(self, g: Any, lifted: bool) -> Any:
         """The cotangent that a backward pass starts with, from what the user gave."""
+        self._check_history()
         if self._edge is None:
             raise RuntimeError(
                 "element 0 of tensors does not require grad and does not have a grad_fn: no input "
@@ -370,7 +378,8 @@ class Tensor(Surface):
             g = self._hooked(g)
         if isinstance(g, Tensor):
             if g.requires_grad or (self._grad is not None and self._grad.requires_grad):
-                self._grad = g if self._grad is None else self._grad + g
+                with enable_grad():  # a copy: two leaves may get the same cotangent
+                    self._grad = ops.clone(g) if self._grad is None else self._grad + g
                 return
             g = g._array
         if self._grad is None:
