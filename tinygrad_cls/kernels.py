@@ -186,12 +186,15 @@ def truth(kernel: np.ufunc) -> Any:
     return reduce
 
 
-@widened
 def total(x: Array, dim: Any = None, keepdim: bool = False, out: Array | None = None) -> Array:
-    """The sum; integers and booleans add up in int64."""
+    """The sum; integers and booleans add up in int64, float16 in float32."""
     axis = None if dim is None else axes(dim, x.ndim)
-    dtype = None if x.dtype.kind == "f" else np.int64
-    return add_up(x, axis=axis, keepdims=keepdim, dtype=dtype, out=out)
+    if x.dtype.kind == "f" and x.itemsize > 2:
+        return add_up(x, axis, None, out, keepdim)
+    if x.dtype.kind == "f":
+        y = np.asarray(add_up(x, axis, np.float32, None, keepdim)).astype(np.float16)
+        return y if out is None else store(out, y)
+    return add_up(x, axis, np.int64, out, keepdim)
 
 
 def extremum(kernel: np.ufunc, name: str) -> Any:

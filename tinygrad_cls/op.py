@@ -50,6 +50,7 @@ class Op:
         formulas: dict[str, Any],
         types: str,
         view: bool,
+        quiet: bool,
         examples: tuple[str, ...],
     ) -> None:
         self.kernel = kernel
@@ -58,6 +59,7 @@ class Op:
         self.__doc__ = doc or kernel.__doc__
         self.types = types
         self.view = view
+        self.quiet = quiet or view
         self.examples = examples
         count = len(self.law.inputs)
         try:
@@ -154,6 +156,7 @@ def op(
     *,
     types: str = "promote",
     view: bool = False,
+    quiet: bool = False,
     **formulas: Any,
 ) -> Callable[[Callable[..., Any]], Op]:
     """An op from its law, its doc, its derivatives ``d_<input>=`` and (the decorated) its kernel.
@@ -161,7 +164,7 @@ def op(
     ``examples`` are calls, such as ``"positive(3, 4); x(3, 4), dim=1"``, on which tests, docs and
     benchmarks run the op; a common law brings its own. ``types`` names the rule of
     :mod:`tinygrad_cls.dtypes` for the inputs' dtypes; ``view`` says that the result shares the
-    input's memory.
+    input's memory, ``quiet`` that no value makes the kernel warn.
     """
     calls = tuple((examples or EXAMPLES[law]).split("; "))
-    return lambda kernel: Op(kernel, law, doc, formulas, types, view, calls)
+    return lambda kernel: Op(kernel, law, doc, formulas, types, view, quiet, calls)

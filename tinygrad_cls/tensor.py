@@ -33,7 +33,6 @@ class Event(NamedTuple):
     output: Tensor
 
 
-@np.errstate(all="ignore")  # nan and inf are values here, as in torch
 def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
     """The choke-point: computes an op's value, and records it if the graph or a tape asks.
 
@@ -59,7 +58,11 @@ def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
     if static.get("out") is not None:
         return into(op, inputs, dict(static))
     try:
-        y = op.kernel(*arrays, **static)
+        if op.quiet:
+            y = op.kernel(*arrays, **static)
+        else:
+            with np.errstate(all="ignore"):  # nan and inf are values here, as in torch
+                y = op.kernel(*arrays, **static)
     except EXPLAINED as error:
         raise explain(op, arrays, error) from None
     result = blank(Tensor)

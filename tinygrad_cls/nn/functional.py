@@ -80,8 +80,8 @@ def binary_cross_entropy_with_logits(
     check_reduction(reduction)
     if not (input.is_floating_point() and target.is_floating_point()):
         refuse_integers(input, target)
-    if target.dtype.itemsize >= input.dtype.itemsize:
-        return ops.binary_cross_entropy_with_logits(input, target, reduction=reduction)
+    if target.itemsize >= input.itemsize:
+        return ops.binary_cross_entropy_with_logits(input, target, reduction)
     # torch computes in the target's memory: the values are rounded to its dtype before they add up
     loss = ops.binary_cross_entropy_with_logits(input, target, reduction="none").to(target.dtype)
     return loss if reduction == "none" else getattr(loss, reduction)()
