@@ -16,7 +16,8 @@ from typing import Any
 class _State(threading.local):
     grad_enabled: bool = True
     inference: bool = False
-    tape: list[Any] | None = None
+    tape: Any = None  # whatever takes the events: a list, or what anomaly detection puts there
+    anomaly: bool = False  # whether backward looks for nan
 
 
 state = _State()

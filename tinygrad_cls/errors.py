@@ -1,15 +1,19 @@
 """The words for what went wrong: torch's first sentence, then the shapes, the axis and the fix.
 
-Nothing here runs on the good path, except ``axes``.
+Nothing here runs on the good path, except ``axes`` and ``match``.
 """
 
 from __future__ import annotations
 
 import math
+import traceback
+import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
+
+from .callsite import PACKAGE, line
 
 ALIASES: dict[str, str | int] = {
     "axis": "dim",
@@ -221,14 +225,18 @@ def stale(saved: Any, node: Any) -> Exception:
     source = node if saved.where < 0 else node.edges[saved.where]
     made = ""
     if hasattr(source, "clock"):
-        name = source.name().removesuffix("Backward0") if saved.where < 0 else source.name()
+        name = source.name()
+        name = name.removesuffix("0").removesuffix("Backward") if saved.where < 0 else name
         made = f", which is output 0 of {name},"
     kind = TITLES[saved.value.dtype.name]
+    _, *called = saved.counter
+    written = f"The last write was at {line(called[0])}. " if called else ""
     return RuntimeError(
         f"one of the variables needed for gradient computation has been modified by an inplace "
         f"operation: [torch.{kind}Tensor {list(saved.value.shape)}]{made} is at version "
-        f"{saved.counter[0]}; expected version {saved.version} instead. Hint: {node.name()} reads "
-        f"the value that it saved; use an out-of-place operation, or write before that op."
+        f"{saved.counter[0]}; expected version {saved.version} instead. {written}Hint: "
+        f"{node.name()} reads the value that it saved; use an out-of-place operation, or write "
+        f"before that op."
     )
 
 
@@ -251,6 +259,48 @@ CYCLE = (
     ".grad fields of your parameters to None after use to break the cycle and avoid the leak."
 )
 """torch's warning of backward(create_graph=True)."""
+
+
+def match(cotangents: Sequence[Any], outputs: Sequence[Any]) -> None:
+    """Refuses cotangents that are no tensors, or not one for each output."""
+    for g in cotangents:
+        if g is not None and not hasattr(g, "_edge"):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+    if len(cotangents) != len(outputs):
+        raise RuntimeError(
+            f"got {len(outputs)} tensors and {len(cotangents)} gradients: give one for each"
+        )
+
+
+def refuse_nan(node: Any, pulled: Sequence[Any], useful: set[Any] | None) -> None:
+    """Raises where a node of backward made a nan: what anomaly detection asks for."""
+    asked = [
+        i
+        for i, edge in enumerate(node.edges)
+        if edge is not None and (useful is None or edge in useful)
+    ]
+    for i, (_, g) in zip(asked, pulled, strict=False):
+        if np.isnan(getattr(g, "_array", g)).any():
+            raise anomalous(node, i)
+
+
+def anomalous(node: Any, i: int) -> Exception:
+    """A node of backward made a nan; warns first of the lines that called its op."""
+    called = getattr(node, "called", None)
+    where = "it was recorded before anomaly detection was on"
+    if called is not None:
+        lines = [frame for frame in called if not frame.filename.startswith(PACKAGE)]
+        warnings.warn(
+            f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n"
+            + "".join(traceback.format_list(lines)),
+            stacklevel=2,
+        )
+        last = lines[-1]
+        where = f"its op was called in {last.filename}, line {last.lineno}: {last.line}"
+    return RuntimeError(
+        f"Function '{node.name()}' returned nan values in its {i}th output. That is the gradient "
+        f"of its input {i}; {where}"
+    )
 
 
 def unused(i: int, shape: tuple[int, ...]) -> Exception:

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import autograd, dtypes, ops
+from . import dtypes, ops
 from ._state import enable_grad, state, tick
-from .autograd import Node, Saved
+from .callsite import caller
+from .chain_rule import Node, Saved, backward
 from .errors import explain, not_a_tensor, sizes_must_match
 from .indexing import split_index
 from .nested import legacy
@@ -193,7 +194,7 @@ class Tensor(Surface):
     _node: Node | None = None
     _requires_grad: bool = False
     _grad: Tensor | None = None
-    _counter: list[int] | None = None
+    _counter: list[Any] | None = None
     _base: Tensor | None = None  # whose memory this is; None: its own, in an order that is private
     _base_node: Node | None = None
     _shared: bool = False  # memory that a NumPy array or a detached tensor has too
@@ -225,7 +226,7 @@ class Tensor(Surface):
         self._base = owner._base if owner._base is not None else owner
         self._base_node = self._base._node
 
-    def _counted(self) -> list[int]:
+    def _counted(self) -> list[Any]:
         """The version counter, made when it's first needed."""
         counter = self._counter
         if counter is None:
@@ -272,10 +273,13 @@ class Tensor(Surface):
                 "See https://github.com/pytorch/rfcs/pull/17 for more details."
             )
 
-    def _bump(self) -> None:
-        if self._counter is None:
-            self._counter = [0]
-        self._counter[0] += 1
+    def _bump(self, called: Any = None) -> None:
+        """Counts a write, and remembers which line of the user's code did it."""
+        counter = self._counter
+        version = counter[0] + 1 if counter else 1
+        if counter is None:
+            counter = self._counter = []
+        counter[:] = version, called or caller()
 
     def _check_in_place(self, takes_grad: bool, through_view: bool = False) -> None:
         """Refuses an in-place write that the graph could not follow."""
@@ -487,7 +491,7 @@ class Tensor(Surface):
         inputs: Any = None,
     ) -> None:
         """Adds the gradient of this tensor to ``.grad`` of every leaf (or of ``inputs``)."""
-        autograd.backward(self, gradient, retain_graph, create_graph, inputs)
+        backward(self, gradient, retain_graph, create_graph, inputs)
 
     def retain_grad(self) -> None:
         """Lets backward keep this non-leaf's gradient in ``.grad``."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cls as tg
-from tinygrad_cls.autograd import Node
+from tinygrad_cls.chain_rule import Node
 
 
 @pytest.fixture

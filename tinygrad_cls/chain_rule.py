@@ -15,7 +15,7 @@ import numpy as np
 
 from . import ops
 from ._state import state, tick
-from .errors import CYCLE, freed, stale, unused
+from .errors import CYCLE, freed, match, refuse_nan, stale, unused
 from .op import Op
 
 Lift = Callable[[Any, Any], Any]
@@ -25,7 +25,7 @@ class Saved(NamedTuple):
     """A value kept for backward, with the version that its memory had when it was kept."""
 
     value: Any
-    counter: list[int] | None  # shared by all views of the memory; None for a Python number
+    counter: list[Any] | None  # of all views of the memory: its version, and who wrote last
     version: int
     where: int  # which input of the node it is; -1 for the node's output
 
@@ -42,13 +42,13 @@ class Node:
     """One recorded op: what it was applied to, and what its derivatives need."""
 
     __slots__ = (
-        "__weakref__", "clock", "edges", "hooks", "keeps_values", "op", "retained", "saved",
-        "shapes",
+        "__weakref__", "called", "clock", "edges", "hooks", "keeps_values", "op", "retained",
+        "saved", "shapes",
     )  # fmt: skip
 
     def __init__(
         self,
-        op: Op,
+        op: Op | Any,
         edges: tuple[Any, ...],
         shapes: list[Any] | None,
         saved: dict[str, Any],
@@ -129,7 +129,7 @@ def chain_rule(
                 cotangents[edge] = cotangents[edge] + g
             else:
                 cotangents[edge] = g
-                if type(edge) is Node:
+                if isinstance(edge, Node):
                     heappush(queue, (-edge.clock, edge))
         if not queue:
             return cotangents | found
@@ -143,6 +143,8 @@ def chain_rule(
         if node.retained is not None:
             node.retained(g)
         arriving = node.pull(g, useful, lift)
+        if state.anomaly:
+            refuse_nan(node, arriving, useful)
         if not keep:
             node.release()
 
@@ -175,13 +177,7 @@ def run(
     """
     outputs = several(outputs)
     given = cotangents if isinstance(cotangents, tuple | list) else (cotangents,) * len(outputs)
-    for g in given:
-        if g is not None and not hasattr(g, "_edge"):
-            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
-    if len(given) != len(outputs):
-        raise RuntimeError(
-            f"got {len(outputs)} tensors and {len(given)} gradients: give one for each"
-        )
+    match(given, outputs)
     lift = outputs[0]._lift if create_graph or state.tape is not None else None
     seeds = [(y._edge, y._seed(g, lift is not None)) for y, g in zip(outputs, given, strict=True)]
     keep = create_graph if retain_graph is None else retain_graph
