@@ -6,7 +6,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from numpy import generic, ndarray
+
 from . import errors
+
+EXPECTED = (ndarray, generic, list, tuple)
+"""What a first argument may be, beside a Tensor."""
 
 
 class Composition:
@@ -28,7 +33,7 @@ class Composition:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs:
             kwargs = errors.aliased(self, kwargs)
-        if args and not hasattr(args[0], "shape") and not isinstance(args[0], list | tuple):
+        if args and not isinstance(args[0], EXPECTED) and not hasattr(args[0], "_apply"):
             errors.not_a_tensor(self.name, args[0])
         try:
             return self.function(*args, **kwargs)

@@ -11,6 +11,13 @@ from . import errors
 
 Shape = tuple[int, ...]
 
+EXAMPLES = {
+    "(...)->(...)": "x(3, 4); x(); x(0, 2)",
+    "(...),(...)->(...)": "x(3, 4), x(3, 4); x(3, 1), x(2, 1, 4); x(), x(2); x(0), x(1)",
+    "(...)->(...,-dim)": "x(3, 4); x(3, 4), dim=1; x(2, 3, 4), dim=-2, keepdim=True; x()",
+}
+"""The calls that stand for an op of a common law. ``x(3, 4)`` is an array of distinct reals."""
+
 
 class Law:
     """A shape law in gufunc notation: ``(n,i),(o,i),(o)->(n,o)``.

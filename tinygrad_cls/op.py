@@ -14,12 +14,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy import generic, ndarray, ufunc
 
 from . import errors
-from .law import Law
+from .law import EXAMPLES, Law
 
 EXPLAINED = (ValueError, IndexError, TypeError, ZeroDivisionError)
 """What a kernel raises when its inputs do not fit; the law says why."""
@@ -37,6 +37,16 @@ class Formula:
         if name == "function":  # fed arrays, the same code calls kernels where it names ops
             kernels = getattr(value, "__globals__", {}).get("KERNELS")
             self.on_arrays = value if kernels is None else FunctionType(value.__code__, kernels)
+
+
+class Memory(NamedTuple):
+    """What a node keeps of its inputs and output, by the names that its formulas use."""
+
+    value: list[tuple[str, int]]  # of which input; -1 for the output
+    shape: list[tuple[str, int]]
+    dtype: list[tuple[str, int]]
+    shapes: list[tuple[str, int]]  # of all inputs, whose number is open
+    static: list[str]
 
 
 class Op:
@@ -80,9 +90,10 @@ class Op:
         ]
         self.variadic = self.law.variadic
         self.arity = -1 if self.variadic else len(self.inputs)
+        self.least = self.arity + len(self.required)
         self.broadcasts = sum("..." in axes or "?" in axes for axes in self.law.inputs) > 1
         self.participants = tuple(self.formulas) or tuple(range(count))
-        self._memory: dict[tuple[int, ...], tuple[list[tuple[str, str, int]], bool]] = {}
+        self._memory: dict[tuple[int, ...], Memory] = {}
 
     def __repr__(self) -> str:
         return f"<op {self.name} {self.law.text}>"
@@ -107,10 +118,12 @@ class Op:
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The inputs, and the static arguments by name with their defaults filled in."""
         n = self.arity
-        if len(args) < n or len(args) + len(kwargs) < n + len(self.required):
+        if not kwargs and n < len(args) <= n + len(self.static) and len(args) >= self.least:
+            static = self.static.copy()
+            static.update(zip(static, args[n:], strict=False))
+            return args[:n], static
+        if len(args) < n or len(args) + len(kwargs) < self.least:
             return errors.bind(self, args, kwargs)
-        if not kwargs and n < len(args) <= n + len(self.static):
-            return args[:n], {**self.static, **dict(zip(self.static, args[n:], strict=False))}
         if {*self.static, "out"} >= kwargs.keys() and (len(args) == n or self.variadic):
             return args, {**self.static, **kwargs}
         return errors.bind(self, args, kwargs)
@@ -119,34 +132,19 @@ class Op:
         """The derivative with respect to input ``i``."""
         return self.formulas[0 if self.variadic else i]
 
-    def memory(self, wanted: tuple[int, ...]) -> tuple[list[tuple[str, str, int]], bool]:
-        """What backward to the ``wanted`` inputs needs: triples (name, kind, input position),
-        and whether a value is among them.
-        """
+    def memory(self, wanted: tuple[int, ...]) -> Memory:
+        """What backward to the ``wanted`` inputs needs."""
         if wanted not in self._memory:
-            needs: dict[str, tuple[str, str, int]] = {}
-            for i in wanted:
-                for name in self.formula(i).needs:
-                    base, _, what = name.rpartition("_")
-                    if name == "y":
-                        needs[name] = (name, "output", -1)
-                    elif name in self.inputs:
-                        needs[name] = (name, "input", self.inputs.index(name))
-                    elif base in self.inputs and what in ("shape", "dtype", "shapes"):
-                        needs[name] = (name, what, self.inputs.index(base))
-                    else:
-                        needs[name] = (name, "static", -1)
-            values = any(kind in ("input", "output") for _, kind, _ in needs.values())
-            self._memory[wanted] = list(needs.values()), values
+            kept = self._memory[wanted] = Memory([], [], [], [], [])
+            for name in dict.fromkeys(name for i in wanted for name in self.formula(i).needs):
+                base, _, what = name.rpartition("_")
+                if name == "y" or name in self.inputs:
+                    kept.value.append((name, -1 if name == "y" else self.inputs.index(name)))
+                elif name in self.static:
+                    kept.static.append(name)
+                elif base in self.inputs:
+                    getattr(kept, what).append((name, self.inputs.index(base)))
         return self._memory[wanted]
-
-
-EXAMPLES = {
-    "(...)->(...)": "x(3, 4); x(); x(0, 2)",
-    "(...),(...)->(...)": "x(3, 4), x(3, 4); x(3, 1), x(2, 1, 4); x(), x(2); x(0), x(1)",
-    "(...)->(...,-dim)": "x(3, 4); x(3, 4), dim=1; x(2, 3, 4), dim=-2, keepdim=True; x()",
-}
-"""The calls that stand for an op of a common law. ``x(3, 4)`` is an array of distinct reals."""
 
 
 def op(
