@@ -1,9 +1,9 @@
-"""Modules that hold modules in order."""
+"""Modules that hold modules, in order or by name."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from itertools import chain, groupby
 from operator import index as as_index
 from typing import Any
@@ -150,3 +150,79 @@ class ModuleList(Listed):
             lines.append(f"{label}: {text}" if n == 1 else f"{label}: {n} x {text}")
             start += n
         return described(self._get_name(), [], lines)
+
+
+class ModuleDict(Module):
+    """A dict whose modules are registered, in the order they came; it has no ``forward``.
+
+    >>> from tinygrad_cls import nn
+    >>> heads = nn.ModuleDict({"circles": nn.Linear(8, 1), "blobs": nn.Linear(8, 4)})
+    >>> list(heads), heads["blobs"].out_features
+    (['circles', 'blobs'], 4)
+    """
+
+    def __init__(self, modules: Any = None) -> None:
+        super().__init__()
+        if modules is not None:
+            self.update(modules)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._modules[key]
+
+    def __setitem__(self, key: str, module: Module) -> None:
+        self.add_module(key, module)
+
+    def __delitem__(self, key: str) -> None:
+        del self._modules[key]
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._modules
+
+    def keys(self) -> KeysView[str]:
+        """The names."""
+        return self._modules.keys()
+
+    def values(self) -> ValuesView[Any]:
+        """The modules."""
+        return self._modules.values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """Pairs of name and module."""
+        return self._modules.items()
+
+    def clear(self) -> None:
+        """Takes all modules out."""
+        self._modules.clear()
+
+    def pop(self, key: str) -> Any:
+        """Takes a module out and returns it."""
+        module = self[key]
+        del self[key]
+        return module
+
+    def update(self, modules: Any) -> None:
+        """Adds the modules of a mapping, or of pairs of name and module."""
+        if not isinstance(modules, Iterable):
+            raise TypeError(
+                f"ModuleDict.update should be called with an iterable of key/value pairs, but got "
+                f"{type(modules).__name__}"
+            )
+        if isinstance(modules, Mapping | ModuleDict):
+            modules = modules.items()
+        for i, pair in enumerate(modules):
+            if not isinstance(pair, Iterable):
+                raise TypeError(
+                    f"ModuleDict update sequence element #{i} should be Iterable; is"
+                    f"{type(pair).__name__}: give pairs of name and module"
+                )
+            if len(pair := tuple(pair)) != 2:
+                raise ValueError(
+                    f"ModuleDict update sequence element #{i} has length {len(pair)}; 2 is required"
+                )
+            self[pair[0]] = pair[1]

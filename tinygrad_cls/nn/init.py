@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import TYPE_CHECKING, NoReturn
 
 from .._state import no_grad
+from ..errors import no_such_name
 from ..random import Generator
 from ..tensor import Tensor
 
@@ -110,9 +112,10 @@ def kaiming_normal_(
 
 def kaiming_deviation(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     """Gain / sqrt(fan), with the fan that ``mode`` names."""
-    fan = dict(zip(("fan_in", "fan_out"), fans(tensor), strict=True)).get(mode.lower())
-    if fan is None:
-        raise ValueError(f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']")
+    modes = ["fan_in", "fan_out"]
+    if mode.lower() not in modes:
+        raise ValueError(f"Mode {mode.lower()} not supported, please use one of {modes}")
+    fan = fans(tensor)[modes.index(mode.lower())]
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
 
 
@@ -121,3 +124,9 @@ def is_empty(tensor: Tensor) -> bool:
     if tensor.numel() == 0:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
     return tensor.numel() == 0
+
+
+if not TYPE_CHECKING:  # a type checker finds a wrong name by itself
+
+    def __getattr__(name: str) -> NoReturn:
+        raise no_such_name(__name__, name)

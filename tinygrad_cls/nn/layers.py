@@ -8,7 +8,7 @@ from typing import Any
 from .. import ops
 from ..creation import empty
 from ..dtypes import dtype as Dtype
-from ..tensor import Tensor
+from ..tensor import Tensor, apply
 from . import functional as F
 from . import init
 from .module import Module
@@ -59,8 +59,9 @@ class Linear(Module):
     def forward(self, input: Tensor) -> Any:
         own = self._parameters  # the way of self.weight, without the detour of __getattr__
         W, b = own["weight"], own["bias"]
-        batch = b is not None and getattr(input, "ndim", 0) == 2
-        return ops.affine(input, W, b) if batch else ops.linear(input, W, b)
+        if b is not None and type(input) is Tensor and input._array.ndim == 2:
+            return apply(ops.affine, (input, W, b), {})  # what linear comes to, at once
+        return ops.linear(input, W, b)
 
     def extra_repr(self) -> str:
         return (
@@ -76,25 +77,64 @@ class ReLU(Module):
         super().__init__()
         self.inplace = inplace
 
-    def forward(self, x: Tensor) -> Any:
-        return F.relu(x, self.inplace)
+    def forward(self, input: Tensor) -> Any:
+        if type(input) is Tensor and not self.inplace:
+            return apply(ops.relu, (input,), {})  # what F.relu comes to, at once
+        return F.relu(input, self.inplace)
 
     def extra_repr(self) -> str:
         return "inplace=True" if self.inplace else ""
 
 
+class LeakyReLU(Module):
+    """x where x > 0, else negative_slope x, element by element."""
+
+    def __init__(self, negative_slope: float = 1e-2, inplace: bool = False) -> None:
+        super().__init__()
+        self.negative_slope = negative_slope
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Any:
+        return F.leaky_relu(input, self.negative_slope, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"negative_slope={self.negative_slope}" + ", inplace=True" * self.inplace
+
+
+class Softplus(Module):
+    """log(1 + e**(beta x)) / beta, and x where beta x > threshold, element by element."""
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__()
+        self.beta = beta
+        self.threshold = threshold
+
+    def forward(self, input: Tensor) -> Any:
+        return ops.softplus(input, self.beta, self.threshold)
+
+    def extra_repr(self) -> str:
+        return f"beta={self.beta}, threshold={self.threshold}"
+
+
 class Sigmoid(Module):
     """1 / (1 + e**-x), element by element."""
 
-    def forward(self, x: Tensor) -> Any:
-        return ops.sigmoid(x)
+    def forward(self, input: Tensor) -> Any:
+        return ops.sigmoid(input)
+
+
+class LogSigmoid(Module):
+    """log sigmoid x, right for x of any size, element by element."""
+
+    def forward(self, input: Tensor) -> Any:
+        return ops.logsigmoid(input)
 
 
 class Tanh(Module):
     """tanh x, element by element."""
 
-    def forward(self, x: Tensor) -> Any:
-        return ops.tanh(x)
+    def forward(self, input: Tensor) -> Any:
+        return ops.tanh(input)
 
 
 class Softmax(Module):
@@ -104,8 +144,8 @@ class Softmax(Module):
         super().__init__()
         self.dim = dim
 
-    def forward(self, x: Tensor) -> Any:
-        return F.softmax(x, self.dim)
+    def forward(self, input: Tensor) -> Any:
+        return F.softmax(input, self.dim)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
@@ -118,11 +158,34 @@ class LogSoftmax(Module):
         super().__init__()
         self.dim = dim
 
-    def forward(self, x: Tensor) -> Any:
-        return F.log_softmax(x, self.dim)
+    def forward(self, input: Tensor) -> Any:
+        return F.log_softmax(input, self.dim)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
+
+
+class Dropout(Module):
+    """While training, zeroes elements with probability ``p`` and divides the others by 1 - p, so
+    that the mean stays; in evaluation mode, x itself. The mask is torch's, from torch's stream.
+
+    >>> import tinygrad_cls as tg
+    >>> g = tg.manual_seed(0)
+    >>> Dropout(0.5)(tg.ones(4))
+    tensor([0., 0., 2., 0.])
+    """
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        super().__init__()
+        F.check_probability(p)
+        self.p = p
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Any:
+        return F.dropout(input, self.p, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, inplace={self.inplace}"
 
 
 class Flatten(Module):
@@ -133,8 +196,8 @@ class Flatten(Module):
         self.start_dim = start_dim
         self.end_dim = end_dim
 
-    def forward(self, x: Tensor) -> Any:
-        return ops.flatten(x, self.start_dim, self.end_dim)
+    def forward(self, input: Tensor) -> Any:
+        return ops.flatten(input, self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
@@ -146,5 +209,5 @@ class Identity(Module):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x
+    def forward(self, input: Tensor) -> Tensor:
+        return input

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from .. import dtypes
 from .._state import no_grad
 from ..tensor import Tensor, clear
-from .parameter import Parameter
+from .hooks import Hooked
+from .parameter import Buffer, Parameter
 
 
 class IncompatibleKeys(NamedTuple):
@@ -27,7 +28,7 @@ class IncompatibleKeys(NamedTuple):
         )
 
 
-class Module:
+class Module(Hooked):
     """The base of every layer, loss and model: attributes that are Parameters, Modules or buffers
     are registered in the order of their assignment.
 
@@ -64,15 +65,17 @@ class Module:
             f'Module [{type(self).__name__}] is missing the required "forward" function'
         )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)
-
     # --- attributes ---------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """A Parameter or a Module is registered; a registered name takes only its own kind."""
+        """A Parameter, a Module or a Buffer is registered; a registered name takes only its own
+        kind, which for a buffer is any Tensor.
+        """
         rooms = self.__dict__
         for room, (kind, what, expected) in ROOMS.items():
+            if room == "_buffers" and isinstance(value, Buffer):
+                self.register_buffer(name, value, value.persistent)
+                return
             takes = isinstance(value, kind) and room != "_buffers"
             if takes and room not in rooms:
                 raise AttributeError(
@@ -92,9 +95,14 @@ class Module:
 
     def __getattr__(self, name: str) -> Any:
         rooms = self.__dict__
-        for room in ("_modules", "_parameters", "_buffers"):
-            if room in rooms and name in rooms[room]:
-                return rooms[room][name]
+        if "_modules" in rooms:  # else __init__ has not run
+            # a forward pass comes by here for every child: without a loop
+            if name in (room := rooms["_modules"]):
+                return room[name]
+            if name in (room := rooms["_parameters"]):
+                return room[name]
+            if name in (room := rooms["_buffers"]):
+                return room[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __delattr__(self, name: str) -> None:
@@ -171,9 +179,10 @@ class Module:
                 path = f"{prefix}.{name}" if prefix else name
                 yield from child.named_modules(memo, path, remove_duplicate)
 
-    def modules(self) -> Iterator[Module]:
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
         """This module and all below it, each once."""
-        return (module for _, module in self.named_modules())
+        named = self.named_modules(remove_duplicate=remove_duplicate)
+        return (module for _, module in named)
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules right below this one, each once."""
@@ -227,6 +236,42 @@ class Module:
                 raise AttributeError(f"`{name}` is not an nn.Module")
         return found  # type: ignore[no-any-return]
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Puts ``module`` at a path; ``strict``: only in the place of another."""
+        if not target:
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        path, _, name = target.rpartition(".")
+        parent = self.get_submodule(path)
+        if strict or hasattr(parent, name):
+            parent.get_submodule(name)  # raises where there is none
+        setattr(parent, name, module)
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a path such as ``"stack.0.weight"``."""
+        owner, name = self._owner(target)
+        found = getattr(owner, name)
+        if not isinstance(found, Parameter):
+            raise AttributeError(f"`{name}` is not an nn.Parameter")
+        return found
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a path such as ``"norm.running_mean"``."""
+        owner, name = self._owner(target)
+        found = getattr(owner, name)
+        if name not in owner._buffers:
+            raise AttributeError(f"`{name}` is not a buffer")
+        return found  # type: ignore[no-any-return]
+
+    def _owner(self, target: str) -> tuple[Module, str]:
+        """The module that a path ends in, and the name of its attribute there."""
+        path, _, name = target.rpartition(".")
+        owner = self.get_submodule(path)
+        if not hasattr(owner, name):
+            raise AttributeError(f"{owner._get_name()} has no attribute `{name}`")
+        return owner, name
+
     def apply(self, fn: Callable[[Module], Any]) -> Module:
         """Calls ``fn`` on every module below, children first, then on this one."""
         for child in self.children():
@@ -260,26 +305,33 @@ class Module:
 
     def to(self, *args: Any, **kwargs: Any) -> Module:
         """Converts floating-point parameters and buffers in place; see :meth:`Tensor.to`."""
+
+        def converted(t: Tensor) -> Any:
+            if not t.is_floating_point():
+                return t
+            t = t.to(*args, **kwargs)
+            if not t.is_floating_point():
+                raise TypeError(
+                    f"nn.Module.to only accepts floating point or complex dtypes, but got desired "
+                    f"dtype={t.dtype}"
+                )
+            return t
+
+        return self._convert(converted)
+
+    def type(self, dst_type: Any) -> Module:
+        """Converts all parameters and buffers in place, integers too; see :meth:`Tensor.type`."""
+        return self._convert(lambda t: t.type(dst_type))
+
+    def _convert(self, converted: Callable[[Tensor], Any]) -> Module:
         for module in self.modules():
             for parameter in module._parameters.values():
-                if parameter is not None and parameter.is_floating_point():
-                    self._convert(parameter, args, kwargs)
+                if parameter is not None:
+                    parameter._convert(converted)
             for name, buffer in module._buffers.items():
-                if buffer is not None and buffer.is_floating_point():
-                    module._buffers[name] = buffer.to(*args, **kwargs)
+                if buffer is not None:
+                    module._buffers[name] = converted(buffer)
         return self
-
-    def _convert(self, parameter: Parameter, args: Any, kwargs: Any) -> None:
-        converted = parameter.detach().to(*args, **kwargs)
-        if not converted.is_floating_point():
-            raise TypeError(
-                f"nn.Module.to only accepts floating point or complex dtypes, but got desired "
-                f"dtype={converted.dtype}"
-            )
-        if converted.dtype is not parameter.dtype:
-            parameter._own(converted._array)
-            if parameter.grad is not None:
-                parameter._grad = parameter.grad.to(*args, **kwargs)
 
     def float(self) -> Module:
         """In float32."""

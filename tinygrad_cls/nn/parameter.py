@@ -1,10 +1,9 @@
-"""A tensor that a module learns."""
+"""The tensors of a module: those that it learns, and others that belong to its state."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from ..tensor import Tensor
 
@@ -37,8 +36,41 @@ class Parameter(Tensor):
         twin._grad = None
         return twin
 
-    def _own(self, array: np.ndarray[Any, Any]) -> None:
-        """Takes new memory, keeping its identity: what ``Module.to`` does."""
-        self._array = array
+    def _convert(self, converted: Callable[[Tensor], Any]) -> None:
+        """Takes on another dtype, keeping its identity: what ``Module.to`` does."""
+        twin = converted(self.detach())
+        if twin.dtype is self.dtype:
+            return
+        if self.requires_grad and not twin.is_floating_point():
+            raise RuntimeError(
+                f"data set to a tensor that requires gradients must be floating point or complex "
+                f"dtype, not {twin.dtype}; freeze it with requires_grad_(False)"
+            )
+        self._array = twin._array
         self._base = None
         self._counter = None
+        if self._grad is not None:
+            self._grad = converted(self._grad)
+
+
+class Buffer(Tensor):
+    """A tensor that belongs to a module's state but is not learned: assigned to an attribute, it is
+    registered as by :meth:`Module.register_buffer`.
+
+    >>> from tinygrad_cls import nn, ones
+    >>> m = nn.Module()
+    >>> m.scale = nn.Buffer(ones(2))
+    >>> m.state_dict()["scale"]
+    tensor([1., 1.])
+    """
+
+    def __init__(self, data: Tensor | None = None, *, persistent: bool = True) -> None:
+        source = Tensor() if data is None else data.detach()
+        self.__dict__.update(source.__dict__)
+        self._requires_grad = data is not None and data.requires_grad
+        self.persistent = persistent
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Buffer:
+        twin: Buffer = super().__deepcopy__(memo)
+        twin.persistent = self.persistent
+        return twin
