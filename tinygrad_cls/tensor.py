@@ -442,6 +442,8 @@ class Tensor(Surface):
                     f"assigned grad expected to be a Tensor or None but got grad of type "
                     f"{type(value).__name__}"
                 )
+            if value is self:
+                raise RuntimeError("can't assign Variable as its own grad")
             if value.shape != self.shape:
                 raise RuntimeError(
                     f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of "
@@ -581,7 +583,7 @@ class Tensor(Surface):
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         self._array = value._canonical()
-        self._shared = True
+        self._shared = value._shared = True
 
     @property
     def _version(self) -> int:
@@ -688,7 +690,7 @@ def check_hook(hook: Any, value: Tensor, answer: Any) -> None:
 
 
 class RemovableHandle:
-    """Takes a hook out again: ``handle.remove()``."""
+    """Takes a hook out again: ``handle.remove()``, or at the end of ``with handle:``."""
 
     def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
         self._hooks = hooks
@@ -698,6 +700,12 @@ class RemovableHandle:
     def remove(self) -> None:
         """Takes the hook out; a second call does nothing."""
         self._hooks.pop(self._key, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
 
 
 def clear(parameters: Any, set_to_none: bool) -> None:

@@ -1,125 +1,131 @@
-"""Optimizers: what a gradient does to a parameter."""
+"""Stochastic gradient descent."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ._state import enable_grad
-from .stream import fused_kernels
-from .tensor import Tensor, clear
+from ..tensor import Tensor, new
+from .arithmetic import axpy
+from .optimizer import Optimizer, Params, check_kernels, check_rate
+from .packing import Batch
 
 
-class SGD:
-    """Stochastic gradient descent: p <- p - lr g for every parameter that has a gradient.
+class SGD(Optimizer):
+    r"""Stochastic gradient descent, with momentum μ, dampening τ and weight decay λ.
 
-    ``foreach`` and ``fused`` are accepted and change no number. The float32 update is rounded
-    once, as torch's kernels do where the CPU has a fused multiply-add.
+    Of every parameter p that has a gradient g::
+
+        g <- -g                  if maximize
+        g <- g + λ p
+        b <- g                   in the parameter's first step
+             μ b + (1 - τ) g     in a later one                     if μ != 0
+        g <- g + μ b             if nesterov, else b                if μ != 0
+        p <- p - lr g
+
+    A parameter without a gradient is left alone: it neither decays nor coasts. ``lr`` is a number
+    or a tensor with one element. ``foreach`` and ``fused`` are accepted and change no number
+    (torch's own fused kernel parts from its others in last places). Float32 and float64 have
+    torch's bits, see `axpy`; float16 is within a few roundings.
+
+    ``state[p]["momentum_buffer"]`` is b.
 
     >>> import tinygrad_cls as tg
     >>> p = tg.tensor([1.0], requires_grad=True)
-    >>> optimizer = SGD([p], lr=0.1)
-    >>> (3 * p).sum().backward(); optimizer.step(); p
-    tensor([0.7000], requires_grad=True)
+    >>> optimizer = SGD([p], lr=0.1, momentum=0.9)
+    >>> for _ in range(2):
+    ...     optimizer.zero_grad()
+    ...     (3 * p).sum().backward()
+    ...     optimizer.step()
+    >>> p, optimizer.state[p]["momentum_buffer"]
+    (tensor([0.1300], requires_grad=True), tensor([5.7000]))
     """
+
+    _since = {
+        "nesterov": False,
+        "maximize": False,
+        "foreach": None,
+        "differentiable": False,
+        "fused": False,
+    }
 
     def __init__(
         self,
-        params: Iterable[Tensor],
-        lr: float = 1e-3,
+        params: Params,
+        lr: float | Tensor = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float | Tensor = 0,
+        nesterov: bool = False,
         *,
+        maximize: bool = False,
         foreach: bool | None = None,
-        fused: bool | None = None,
         differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
-        if isinstance(lr, Tensor) and lr.numel() != 1:
-            raise ValueError(f"Tensor lr must be 1-element, not of shape {tuple(lr.shape)}")
+        check_rate(lr)
         if lr < 0.0:
             raise ValueError(f"Invalid learning rate: {lr}")
-        if foreach and fused:
-            raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
-        if differentiable:
+        if momentum < 0.0:
+            raise ValueError(f"Invalid momentum value: {momentum}")
+        if weight_decay < 0.0:
+            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError(
-                "differentiable=True is not supported: this engine's SGD writes in place; compute "
-                "p - lr * g with create_graph=True to differentiate through an update"
+                f"Nesterov momentum requires a momentum and zero dampening, not momentum "
+                f"{momentum} and dampening {dampening}"
             )
-        self.param_groups: list[dict[str, Any]] = [{"params": checked(params), "lr": lr}]
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Drops every parameter's gradient, or zeroes it."""
-        for group in self.param_groups:
-            clear(group["params"], set_to_none)
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, defaults)
+        check_kernels(foreach, fused, differentiable)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Updates every parameter; ``closure`` recomputes the loss, which is returned."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        with np.errstate(all="ignore"):
-            for group in self.param_groups:
-                params = [p for p in group["params"] if p._grad is not None]
-                single = [p for p in params if p._array.dtype == np.float32]
-                if single and fused_kernels():
-                    twice = len({id(p._counted()) for p in single}) < len(single)
-                    for batch in [[p] for p in single] if twice else [single]:
-                        descend_fused(batch, group["lr"])
-                    params = [p for p in params if p._array.dtype != np.float32]
-                for p in params:
-                    p._array -= p._array.dtype.type(group["lr"]) * p._grad._array
-                    p._bump()
+        loss = self._loss(closure)
+        for number, group in enumerate(self.param_groups):
+            batches = self._batches(number)
+            if group["momentum"] == 0:
+                for batch in batches:
+                    self._update(batch, group)
+            else:
+                for first, batch in [part for b in batches for part in b.split(self._is_new)]:
+                    self._update(batch, group, first)
         return loss
 
-    def __repr__(self) -> str:
-        groups = "".join(
-            f"Parameter Group {i}\n    lr: {group['lr']}\n"
-            for i, group in enumerate(self.param_groups)
-        )
-        return f"SGD (\n{groups})"
+    def _is_new(self, p: Tensor) -> bool:
+        return self.state[p].get("momentum_buffer") is None
 
-
-def descend_fused(params: list[Any], lr: float) -> None:
-    """p <- p - lr g for float32, rounded once: what a fused multiply-add gives.
-
-    In float64 the product of two float32 numbers is exact, and the sum is rounded so far below
-    float32's last place that rounding it once more changes about one update in 2**29. All
-    parameters go as one vector, which is a few NumPy calls and not a few a parameter.
-    """
-    p64 = np.concatenate([p._array.reshape(-1) for p in params], dtype=np.float64)
-    g64 = np.concatenate([p._grad._array.reshape(-1) for p in params], dtype=np.float64)
-    p64 -= float(np.float32(lr)) * g64
-    start = 0
-    for p in params:
-        stop = start + p._array.size
-        p._array[...] = p64[start:stop].reshape(p._array.shape)
-        p._bump()
-        start = stop
-
-
-def checked(params: Iterable[Tensor]) -> list[Tensor]:
-    """The parameters as a list, refused where an update would go nowhere."""
-    if isinstance(params, Tensor):
-        raise TypeError(
-            "params argument given to the optimizer should be an iterable of Tensors or dicts, but "
-            "got torch.FloatTensor; put it into a list: [tensor]"
-        )
-    found = list(params)
-    if not found:
-        raise ValueError("optimizer got an empty parameter list")
-    for p in found:
-        if not isinstance(p, Tensor):
-            raise TypeError(
-                f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}"
-            )
-        if not p.is_leaf:
-            raise ValueError("can't optimize a non-leaf Tensor: make it a leaf with .detach()")
-    if len(set(map(id, found))) < len(found):
-        warnings.warn(
-            "optimizer contains a parameter group with duplicate parameters; in future, this will "
-            "cause an error; see github.com/pytorch/pytorch/issues/40967 for more information",
-            stacklevel=3,
-        )
-    return found
+    @np.errstate(all="ignore")  # nan and inf are values here, as in torch
+    def _update(self, batch: Batch, group: dict[str, Any], first: bool = True) -> None:
+        p = batch.read("value", batch.params)
+        g = batch.read("gradient", [q._grad for q in batch.params])
+        if group["maximize"]:
+            g = -g
+        if group["weight_decay"] != 0:
+            g = axpy(float(group["weight_decay"]), p, g)
+        if group["momentum"] != 0:
+            momentum = float(group["momentum"])
+            if first:
+                b = g
+                for q in batch.params:
+                    self.state[q]["momentum_buffer"] = new(np.empty_like(q._array, order="C"))
+                buffers = [self.state[q]["momentum_buffer"] for q in batch.params]
+            else:
+                buffers = [self.state[q]["momentum_buffer"] for q in batch.params]
+                b = momentum * batch.read_state("momentum_buffer", buffers)
+                b = axpy(1 - float(group["dampening"]), g, b)
+            batch.write("momentum_buffer", b, buffers)
+            g = axpy(momentum, b, g) if group["nesterov"] else b
+        batch.write("value", axpy(float(-group["lr"]), g, p), batch.params)
