@@ -248,6 +248,50 @@ def test_hooks(code):
     check(LEAF + code)
 
 
+# Where a gradient asked for, hooks and retain_grad meet: torch takes the gradient before the hooks
+# of its tensor where the pass goes on from there, and after them where it ends there.
+@snippets("""
+y = x * 2; y.register_hook(lambda g: g * 10); torch.autograd.grad((y * y).sum(), y)
+y = x * 2; y.register_hook(lambda g: g * 10); torch.autograd.grad((y * y).sum(), [x, y])
+y = x * 2; y.register_hook(lambda g: g * 10); torch.autograd.grad(y, y, torch.ones(2))
+y = x * 2; y.register_hook(lambda g: g * 10); y.retain_grad()
+|[torch.autograd.grad((y * y).sum(), y), y.grad]
+y = x * 2; y.retain_grad(); y.register_hook(lambda g: g * 10)
+|[torch.autograd.grad((y * y).sum(), y), y.grad]
+y = x * 2; y.retain_grad(); y.register_hook(lambda g: g * 10)
+|[torch.autograd.grad((y * y).sum(), [y, x]), y.grad]
+y = x * 2; y.register_hook(lambda g: g * 10); (y * y).sum().backward(inputs=[y])
+|[y.grad, x.grad, y.retains_grad]
+y = x * 2; y.register_hook(lambda g: g * 10); (y * y).sum().backward(inputs=[y, x])
+|[y.grad, x.grad]
+y = x * 2; y.retain_grad(); y.register_hook(lambda g: g * 10); (y * y).sum().backward(inputs=[y])
+|[y.grad, x.grad]
+y = x * 2; z = y.exp(); z.sum().backward(inputs=[y]); z.grad
+x.register_hook(lambda g: g * 10); (x * x).sum().backward(inputs=[x]); x.grad
+x.register_hook(lambda g: g * 10); torch.autograd.grad((x * x).sum(), (x, x))
+y = x * 2; y.register_hook(lambda g: g * 10); z = y.exp(); z.register_hook(lambda g: g + 1)
+|z.retain_grad(); [torch.autograd.grad(z.sum(), [z, y, x]), z.grad]
+y = x * 2; y.register_hook(lambda g: g * g)
+|g, = torch.autograd.grad((y ** 3).sum(), y, create_graph=True)
+|[g, torch.autograd.grad(g.sum(), x)]
+y = x * 2; y.retain_grad(); g, = torch.autograd.grad((y ** 3).sum(), y, create_graph=True)
+|[g, y.grad]
+y = x * 2; y.retain_grad(); y.register_hook(lambda g: g * 2); y.register_hook(lambda g: g + 1)
+|y.retain_grad(); (y * y).sum().backward(); [x.grad, y.grad]
+y = x * 2; y.retain_grad(); y.mul_(3); y.register_hook(lambda g: g * 2); y.sum().backward()
+|[x.grad, y.grad]
+y = x * 2; y.register_hook(lambda g: g * 2); y.mul_(3); y.register_hook(lambda g: g + 1)
+|y.sum().backward(); x.grad
+# where the pass ends, nothing is used up
+y = x.exp(); g = torch.autograd.grad(y.sum(), y); y.sum().backward(); [g, x.grad]
+y = x.exp(); y.sum().backward(); torch.autograd.grad((y * 1).sum(), y)
+y = x.exp(); z = x.log(); g = torch.autograd.grad([y.sum(), z.sum()], z)
+|(y + z).sum().backward(); x.grad
+""")
+def test_gradients_in_between(code):
+    check(LEAF + code)
+
+
 # --- modes ------------------------------------------------------------------------------------
 
 
@@ -325,6 +369,42 @@ with torch.no_grad(), torch.inference_mode(): y = torch.is_inference_mode_enable
 |def f(): return torch.is_inference_mode_enabled()
 |f()
 torch.set_grad_enabled()
+# a generator is in the mode while it runs, its user is not
+@torch.no_grad()
+|def f(): yield torch.is_grad_enabled(); yield torch.is_grad_enabled()
+|r = []
+|for v in f(): r += [v, torch.is_grad_enabled()]
+|r
+@torch.no_grad
+|def f():
+    with torch.enable_grad(): yield torch.is_grad_enabled(); yield torch.is_grad_enabled()
+    yield torch.is_grad_enabled()
+|r = []
+|for v in f(): r += [v, torch.is_grad_enabled()]
+|r
+@torch.set_grad_enabled(False)
+|def f(): yield torch.is_grad_enabled()
+|[torch.is_grad_enabled(), *f(), torch.is_grad_enabled()]
+@torch.inference_mode()
+|def f(): yield torch.is_inference_mode_enabled(); return 3
+|def h(): r = yield from f(); yield [r, torch.is_inference_mode_enabled()]
+|list(h())
+@torch.no_grad()
+|def f():
+    try: got = yield torch.is_grad_enabled(); yield [got, torch.is_grad_enabled()]
+    except ValueError: yield ["caught", torch.is_grad_enabled()]
+    finally: r.append(torch.is_grad_enabled())
+|r = []; g = f(); r += [next(g), g.send(5)]
+|r += [g.throw(ValueError("x")), torch.is_grad_enabled()]; g.close(); r += [torch.is_grad_enabled()]
+|r
+@torch.no_grad()
+|def f(): yield 1; 1 / 0
+|try: list(f())
+|except ZeroDivisionError: pass
+|torch.is_grad_enabled()
+@torch.no_grad()
+|def f(): yield 1; 1 / 0
+|list(f())
 """)
 def test_modes(code):
     check(LEAF + code)
@@ -603,6 +683,23 @@ f = (x * 2).sum().grad_fn; [n[0].name() for n in f.next_functions]
 """)
 def test_history(code):
     check(LEAF + code)
+
+
+@pytest.mark.needs_torch
+def test_names():
+    """Of the ops of which torch has several, by what they were given."""
+    check("""
+x = torch.ones(2, 3, requires_grad=True)
+[y.grad_fn.name() for y in (
+    x.sum(), x.sum(1), x.sum((0, 1)), x.mean(), x.mean(0), x.amax(1), x.var(), x.std(), x.norm(),
+    x[0], x[0, 1], x[:1], x[..., 0], x[:, 1:], x[:, 0], x[None], x[[0, 1]], x[x > 0], x[:],
+    x[1, 1:], x[1:, 0], x[::2], x[None, 0], x + 1, x - 1, x * 2, x / 2, x ** 2, -x, x.abs(),
+    x.exp(), x.log(), x.relu(), x.sigmoid(), x.tanh(), x @ x.T, x.T, x.view(6), x.flatten(),
+    x.clone(), x.double(), x.expand(2, 2, 3), x.masked_fill(x > 0, 0), torch.where(x > 0, x, 0),
+    torch.cat([x, x]), x.softmax(1), x.log_softmax(1), F.linear(x, x, x[:, 0]),
+    F.cross_entropy(x, torch.tensor([0, 1])),
+)]
+""")
 
 
 # --- copies -----------------------------------------------------------------------------------

@@ -10,14 +10,18 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator, contextmanager
+from inspect import isgeneratorfunction
 from typing import Any
+
+from .generators import stepwise
 
 
 class _State(threading.local):
     grad_enabled: bool = True
     inference: bool = False
-    tape: Any = None  # whatever takes the events: a list, or what anomaly detection puts there
-    anomaly: bool = False  # whether backward looks for nan
+    events: list[Any] | None = None  # of the recording that runs
+    watch: Any = None  # of anomaly detection
+    tape: Any = None  # what takes every op's event for these two
 
 
 state = _State()
@@ -27,12 +31,18 @@ tick: Callable[[], int] = itertools.count().__next__
 than the nodes it was computed from. (``next`` on a ``count`` is atomic in CPython.)"""
 
 
+def set_tape(**changes: Any) -> None:
+    """Changes ``state.events`` or ``state.watch``, and puts the tape there that both ask for."""
+    state.__dict__.update(changes)
+    state.tape = state.events if state.watch is None else state.watch.over(state.events)
+
+
 class _Mode(ContextDecorator):
     """Sets attributes of ``state`` inside a ``with`` block or inside a decorated function."""
 
     _settings: dict[str, bool]
 
-    def __init__(self) -> None:
+    def __init__(self, mode: Any = None) -> None:
         self._found: list[dict[str, bool]] = []  # a stack: a mode may be entered while active
 
     def __enter__(self) -> None:
@@ -41,6 +51,11 @@ class _Mode(ContextDecorator):
 
     def __exit__(self, *_: object) -> None:
         state.__dict__.update(self._found.pop())
+
+    def __call__(self, function: Any) -> Any:
+        if isgeneratorfunction(function):
+            return stepwise(self._recreate_cm, function)
+        return super().__call__(function)
 
     def _recreate_cm(self) -> _Mode:
         """A twin for every call of a decorated function: it may run in many threads."""
@@ -88,7 +103,12 @@ class set_grad_enabled(_Mode):  # noqa: N801
 
     def __init__(self, mode: bool) -> None:
         super().__init__()
-        self._settings = {"grad_enabled": bool(mode)}
+        if not isinstance(mode, bool):
+            raise TypeError(
+                f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not "
+                f"{type(mode).__name__}"
+            )
+        self._settings = {"grad_enabled": mode}
         self.__enter__()
 
     def __call__(self, function: Any) -> Any:
@@ -118,9 +138,6 @@ class inference_mode(_BareMode):  # noqa: N801
             made._settings = {"grad_enabled": True, "inference": False}
         return made
 
-    def __init__(self, mode: Any = True) -> None:
-        super().__init__()
-
 
 @contextmanager
 def recording() -> Iterator[list[Any]]:
@@ -132,11 +149,13 @@ def recording() -> Iterator[list[Any]]:
     >>> [event.op.name for event in tape]
     ['mul']
     """
-    found, state.tape = state.tape, []
+    found = state.events
+    events: list[Any] = []
+    set_tape(events=events)
     try:
-        yield state.tape
+        yield events
     finally:
-        state.tape = found
+        set_tape(events=found)
 
 
 def is_grad_enabled() -> bool:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import sys
 from types import CodeType
 from typing import Any
 
-PACKAGE = __file__.removesuffix("callsite.py")
-"""Where the engine's own code lies; code elsewhere is the user's."""
+import numpy as np
+
+NOT_THE_USERS = (
+    __file__.removesuffix("callsite.py"),
+    np.__file__.removesuffix("__init__.py"),  # np.errstate and no_grad decorate functions here,
+    contextlib.__file__,  # and stand between them and who calls them
+)
+"""Where the engine's own code lies, and what it calls itself through; code elsewhere is the user's.
+"""
 
 Callsite = tuple[CodeType, int]
 
 
 def caller() -> Callsite:
-    """The user's line that is running, as a code object and an instruction: :func:`said` reads it.
+    """The user's line that is running, as a code object and an instruction: :func:`line` reads it.
 
     Every in-place write asks; it takes a tenth of a microsecond a frame.
     """
     frame: Any = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+    while frame.f_code.co_filename.startswith(NOT_THE_USERS) and frame.f_back is not None:
         frame = frame.f_back
     return frame.f_code, frame.f_lasti
 

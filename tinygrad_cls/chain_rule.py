@@ -15,8 +15,7 @@ import numpy as np
 
 from . import ops
 from ._state import state, tick
-from .errors import CYCLE, freed, match, refuse_nan, stale, unused
-from .op import Op
+from .errors import BOTH, CYCLE, freed, match, not_several, require_grad, stale, unused
 
 Lift = Callable[[Any, Any], Any]
 
@@ -45,14 +44,10 @@ class Node:
         "__weakref__", "called", "clock", "edges", "hooks", "keeps_values", "op", "retained",
         "saved", "shapes",
     )  # fmt: skip
+    called: list[Any]  # what anomaly detection notes
 
     def __init__(
-        self,
-        op: Op | Any,
-        edges: tuple[Any, ...],
-        shapes: list[Any] | None,
-        saved: dict[str, Any],
-        keeps_values: bool,
+        self, op: Any, edges: tuple[Any, ...], shapes: Any, saved: Any, keeps_values: bool
     ) -> None:
         self.op = op
         self.edges = edges
@@ -65,8 +60,9 @@ class Node:
 
     def name(self) -> str:
         """torch's name of the op's backward, such as MulBackward0."""
-        name = self.op.name
-        return ops.TORCH_NAMES.get(name, name.title().replace("_", "")) + "Backward0"
+        name: str = self.op.name
+        known = ops.TORCH_NAMES.get(name, name.title().replace("_", ""))
+        return known(self.saved) if callable(known) else f"{known}Backward0"
 
     def __repr__(self) -> str:
         return f"<{self.name()} object at {id(self):#x}>"
@@ -80,7 +76,7 @@ class Node:
         """The cotangents of the inputs from the output's, each with the edge it goes to."""
         saved = self.saved
         if saved is None:
-            raise freed(self)
+            raise freed(self.name())
         pulled = []
         op, shapes = self.op, self.shapes
         for i, edge in enumerate(self.edges):
@@ -121,6 +117,7 @@ def chain_rule(
     wanted = set(targets) if targets is not None else set()
     useful = leading_to(wanted, [edge for edge, _ in seeds]) if targets is not None else None
     found: dict[Any, Any] = {}
+    watch = state.watch  # anomaly detection's
 
     arriving = seeds
     while True:
@@ -142,9 +139,15 @@ def chain_rule(
                 g = hook(g)
         if node.retained is not None:
             node.retained(g)
-        arriving = node.pull(g, useful, lift)
-        if state.anomaly:
-            refuse_nan(node, arriving, useful)
+        if useful is not None and useful.isdisjoint(node.edges):
+            if node in found:  # torch takes it before the hooks, but at the end of the way after
+                found[node] = g
+            arriving = ()
+            continue
+        if watch is None:
+            arriving = node.pull(g, useful, lift)
+        else:
+            arriving = watch.pull(node, g, useful, lift)
         if not keep:
             node.release()
 
@@ -166,17 +169,13 @@ def leading_to(targets: set[Any], roots: Iterable[Any]) -> set[Any]:
 
 
 def run(
-    outputs: Any,
-    cotangents: Any,
-    targets: Sequence[Any] | None,
-    retain_graph: bool | None,
-    create_graph: bool,
+    outputs: Any, cotangents: Any, targets: Any, retain_graph: bool | None, create_graph: bool
 ) -> dict[Any, Any]:
     """Seeds the chain rule from tensors, in the reading that is called for: arrays, unless the
     result needs a graph of its own or a tape is running.
     """
     outputs = several(outputs)
-    given = cotangents if isinstance(cotangents, tuple | list) else (cotangents,) * len(outputs)
+    given = (None,) * len(outputs) if cotangents is None else several(cotangents)
     match(given, outputs)
     lift = outputs[0]._lift if create_graph or state.tape is not None else None
     seeds = [(y._edge, y._seed(g, lift is not None)) for y, g in zip(outputs, given, strict=True)]
@@ -212,34 +211,25 @@ def backward(
             leaf._accumulate(g)
         return
     inputs, edges = sought(inputs, "backward")
+    for x in inputs:
+        x.retain_grad()
     found = run(tensors, grad_tensors, edges, retain_graph, create_graph)
-    for edge, x in dict(zip(edges, inputs, strict=True)).items():
-        if edge in found:
-            x._accumulate(found[edge])
+    for leaf in dict.fromkeys(inputs):
+        if leaf in found:
+            leaf._accumulate(found[leaf])
 
 
 def several(tensors: Any) -> Sequence[Any]:
     """One tensor or a sequence of them, as a sequence."""
     if isinstance(tensors, tuple | list):
         return tensors
-    if not hasattr(tensors, "_edge"):
-        raise TypeError(
-            f"'{type(tensors).__name__}' object is not iterable: give a tensor or a sequence"
-        )
-    return (tensors,)
+    return (tensors,) if hasattr(tensors, "_edge") else not_several(tensors)
 
 
 def sought(inputs: Any, caller: str) -> tuple[Sequence[Any], list[Any]]:
     """The tensors whose gradients are asked for, and their edges."""
-    inputs = several(inputs)
-    if not inputs:
-        raise RuntimeError(f"`inputs` argument to `{caller}()` cannot be empty.")
-    for x in inputs:
-        if x._edge is None:
-            raise RuntimeError(
-                f"One of the differentiated Tensors does not require grad: its shape is "
-                f"{tuple(x.shape)}; make it with requires_grad=True"
-            )
+    inputs = (inputs,) if isinstance(inputs, str) else several(inputs)
+    require_grad(inputs, caller)
     return inputs, [x._edge for x in inputs]
 
 
@@ -263,10 +253,7 @@ def grad(
     (27.0, 18.0)
     """
     if materialize_grads and allow_unused is False:
-        raise ValueError(
-            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
-            "allow_unused=False."
-        )
+        raise ValueError(BOTH)
     inputs, edges = sought(inputs, "grad")
     found = run(outputs, grad_outputs, edges, retain_graph, create_graph)
     results = []

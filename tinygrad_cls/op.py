@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 from numpy import generic, ndarray, ufunc
 
-from . import errors
-from .law import EXAMPLES, Law
+from . import definition, errors
+from .law import Law
 
 EXPLAINED = (ValueError, IndexError, TypeError, ZeroDivisionError)
 """What a kernel raises when its inputs do not fit; the law says why."""
@@ -82,9 +82,9 @@ class Op:
         else:
             self.inputs = tuple(p.name for p in parameters[:count])
             self.static = {p.name: p.default for p in parameters[count:] if p.name != "out"}
-        self.formulas = {
-            self.inputs.index(name[2:]): Formula(formula) for name, formula in formulas.items()
-        }
+        made = {name: Formula(formula) for name, formula in formulas.items()}
+        definition.check(self, made)
+        self.formulas = {self.inputs.index(name[2:]): formula for name, formula in made.items()}
         self.required = [
             name for name, value in self.static.items() if value is inspect.Parameter.empty
         ]
@@ -113,7 +113,7 @@ class Op:
         try:
             return self.kernel(*args, **static)
         except EXPLAINED as error:
-            raise errors.explain(self, args, error) from None
+            raise errors.explain(self, args, error, static) from None
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The inputs, and the static arguments by name with their defaults filled in."""
@@ -135,7 +135,7 @@ class Op:
     def memory(self, wanted: tuple[int, ...]) -> Memory:
         """What backward to the ``wanted`` inputs needs."""
         if wanted not in self._memory:
-            kept = self._memory[wanted] = Memory([], [], [], [], [])
+            kept = Memory([], [], [], [], [])
             for name in dict.fromkeys(name for i in wanted for name in self.formula(i).needs):
                 base, _, what = name.rpartition("_")
                 if name == "y" or name in self.inputs:
@@ -144,6 +144,7 @@ class Op:
                     kept.static.append(name)
                 elif base in self.inputs:
                     getattr(kept, what).append((name, self.inputs.index(base)))
+            self._memory[wanted] = kept  # only now that it is whole: other threads look it up
         return self._memory[wanted]
 
 
@@ -164,5 +165,5 @@ def op(
     :mod:`tinygrad_cls.dtypes` for the inputs' dtypes; ``view`` says that the result shares the
     input's memory, ``quiet`` that no value makes the kernel warn.
     """
-    calls = tuple((examples or EXAMPLES[law]).split("; "))
+    calls = definition.notation(law, examples, formulas)
     return lambda kernel: Op(kernel, law, doc, formulas, types, view, quiet, calls)

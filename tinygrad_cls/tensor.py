@@ -63,7 +63,7 @@ def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
     try:
         y = op.kernel(*arrays, **static) if op.quiet else quiet.run(op.kernel, *arrays, **static)
     except EXPLAINED as error:
-        raise explain(op, arrays, error) from None
+        raise explain(op, arrays, error, static) from None
     except RuntimeError as error:
         if not str(error).startswith("cannot enter context"):
             raise
@@ -150,7 +150,7 @@ def save(x: Any, array: Any, where: int) -> Saved:
         )
     counter = x._counter
     if counter is None:
-        counter = x._counter = [0]
+        counter = x._counted()
     return tuple.__new__(Saved, (array, counter, counter[0], where))  # NamedTuple's own is slower
 
 
@@ -252,8 +252,8 @@ class Tensor(Surface):
     def _counted(self) -> list[Any]:
         """The version counter, made when it's first needed."""
         counter = self._counter
-        if counter is None:
-            counter = self._counter = [0]
+        if counter is None:  # one for all, also where two threads save the tensor at once
+            counter = self.__dict__.setdefault("_counter", [0])
         return counter
 
     def _check_history(self) -> None:
@@ -298,11 +298,8 @@ class Tensor(Surface):
 
     def _bump(self, called: Any = None) -> None:
         """Counts a write, and remembers which line of the user's code did it."""
-        counter = self._counter
-        version = counter[0] + 1 if counter else 1
-        if counter is None:
-            counter = self._counter = []
-        counter[:] = version, called or caller()
+        counter = self._counted()
+        counter[:] = counter[0] + 1, called or caller()
 
     def _check_in_place(self, takes_grad: bool, through_view: bool = False) -> None:
         """Refuses an in-place write that the graph could not follow."""
@@ -651,6 +648,11 @@ class Tensor(Surface):
             raise RuntimeError(
                 f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
                 f"dimensions."
+            )
+        if not isinstance(value, Tensor | ndarray | np.generic | float | int):
+            raise TypeError(
+                f"fill_() received an invalid combination of arguments - got "
+                f"({type(value).__name__}), but expected one of: a number; a tensor of one element"
             )
         if isinstance(value, float) and not (math.isfinite(value) or self.is_floating_point()):
             raise RuntimeError(

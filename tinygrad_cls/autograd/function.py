@@ -1,7 +1,7 @@
 """Function: an op with a hand-written backward, as ``torch.autograd.Function``.
 
-The table's own way is :func:`tinygrad_cls.op.op`: kernel, derivative and shape law in one entry,
-with second order, broadcasting and tests for free. A Function is for what has no such entry: several
+The table's own way is :func:`tinygrad_cls.op`: kernel, derivative and shape law in one entry,
+with second order and broadcasting for free. A Function is for what has no such entry: several
 outputs, state from forward to backward, a backward that is code and not a formula.
 """
 
@@ -12,7 +12,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,17 +20,11 @@ from .. import ops
 from .._state import no_grad, state
 from ..chain_rule import Lift, Node, Saved
 from ..errors import freed
-from ..tensor import Tensor, new
+from ..tensor import Tensor, new, save
+from .anomaly import note
 
 
-class Kept(NamedTuple):
-    """A value of ``save_for_backward``: a tensor, or which output (that one would be a cycle)."""
-
-    value: Any
-    saved: Saved | None
-
-
-class Context:
+class FunctionCtx:
     """What ``forward`` leaves for ``backward``: saved tensors, and any attribute you set.
 
     ``needs_input_grad`` says for each argument whether its gradient is wanted.
@@ -38,30 +32,36 @@ class Context:
 
     needs_input_grad: tuple[bool, ...] = ()
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         self._to_save: tuple[Any, ...] = ()
         self._dirty: tuple[Any, ...] = ()
         self._non_differentiable: tuple[Any, ...] = ()
         self._materialize = True
-        self._kept: list[Kept] | None = []
+        # None or the tensor, which an output is not (that would be a cycle), and its version
+        self._kept: list[tuple[Any, Saved | None]] | None = []
+        self._name = name
         self._node: Callable[[], FunctionNode | None] = lambda: None
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"'{self.__dict__.get('_name', 'FunctionCtx')}' object has no attribute '{name}': "
+            f"forward sets it with ctx.{name} = ..., and what it gives to save_for_backward is in "
+            f"ctx.saved_tensors"
+        )
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keeps inputs or outputs; backward raises if one was overwritten in between."""
-        for i, x in enumerate(tensors):
-            if x is not None and not isinstance(x, Tensor):
-                raise TypeError(
-                    f"save_for_backward can only save variables, but argument {i} is of type "
-                    f"{type(x).__name__}; keep other values as attributes: ctx.name = value"
-                )
         self._to_save = tensors
 
-    def mark_dirty(self, *tensors: Tensor) -> None:
+    def mark_dirty(self, *tensors: Any) -> None:
         """Says which inputs ``forward`` overwrote; it must return them."""
+        only_tensors("mark_dirty can only accept variables, but argument {} is of type {}", tensors)
         self._dirty = tensors
 
-    def mark_non_differentiable(self, *tensors: Tensor) -> None:
+    def mark_non_differentiable(self, *tensors: Any) -> None:
         """Says which outputs have no gradient."""
+        words = "mark_non_differentiable only accepts variable arguments, but got {1}"
+        only_tensors(words, tensors)
         self._non_differentiable = tensors
 
     def set_materialize_grads(self, value: bool) -> None:
@@ -71,32 +71,47 @@ class Context:
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """What ``save_for_backward`` kept, with its history."""
-        node = self._node()
         if self._kept is None:
-            raise freed(node)
+            raise freed(self._name)
+        node = self._node()
         found = []
         for value, saved in self._kept:
-            if saved is None or node is None:
-                found.append(value)
-                continue
-            saved.read(node, None)  # raises where the memory was overwritten since
-            found.append(value if value is not None else Tensor._lift(saved.value, node.out(saved)))
+            if saved is not None and node is not None:
+                saved.read(node, None)  # raises where the memory was overwritten since
+                if value is None:
+                    value = Tensor._lift(saved.value, node.out(-1 - saved.where))  # noqa: PLW2901
+            found.append(value)
         return tuple(found)
 
-    def _keep(self, outputs: Sequence[Any]) -> None:
+    def _keep(self, args: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Takes the tensors that were to be saved, now that the outputs are known."""
         self._kept = []
-        for x in self._to_save:
+        for i, x in enumerate(self._to_save):
             if x is None:
-                self._kept.append(Kept(None, None))
+                self._kept.append((None, None))
                 continue
-            counter = x._counted()
-            made = any(x is y for y in outputs)
-            # an output's position stands in `where`, counted down from -1
-            where = -1 - next(i for i, y in enumerate(outputs) if x is y) if made else 0
-            saved = Saved(x._array, counter, counter[0], where)
-            self._kept.append(Kept(None if made else x, saved))
-        self._to_save = ()
+            if not isinstance(x, Tensor):
+                raise TypeError(
+                    f"save_for_backward can only save variables, but argument {i} is of type "
+                    f"{type(x).__name__}; keep other values as attributes: ctx.name = value"
+                )
+            made = position(x, outputs)
+            # which input, counted up from 0, or which output, counted down from -1
+            where = position(x, args) if made == len(outputs) else -1 - made
+            self._kept.append((None if where < 0 else x, save(x, x._array, where)))
+        self._to_save = self._dirty = self._non_differentiable = ()  # a dirty input is an output
+
+
+def only_tensors(words: str, given: tuple[Any, ...]) -> None:
+    """Refuses what is no tensor."""
+    for i, x in enumerate(given):
+        if not isinstance(x, Tensor):
+            raise RuntimeError(words.format(i, type(x).__name__))
+
+
+def position(x: Any, among: Sequence[Any]) -> int:
+    """Where this very object stands; the length if it doesn't."""
+    return next((i for i, y in enumerate(among) if y is x), len(among))
 
 
 class FunctionNode(Node):
@@ -104,46 +119,47 @@ class FunctionNode(Node):
 
     __slots__ = ("context", "function", "inputs", "outs")
 
-    def __init__(self, function: type[Function], context: Context, inputs: Sequence[Any]) -> None:
-        edges = tuple(x._edge if isinstance(x, Tensor) else None for x in inputs)
-        super().__init__(None, edges, None, {}, keeps_values=True)
+    def __init__(self, function: type[Function], context: FunctionCtx, args: Sequence[Any]) -> None:
+        edges = tuple(x._edge if isinstance(x, Tensor) else None for x in args)
+        super().__init__(None, edges, None, {}, keeps_values=False)
         self.function = function
         self.context = context
-        self.inputs = [(x.shape, x.dtype) if isinstance(x, Tensor) else None for x in inputs]
-        self.outs: list[Any] = []  # of every output: shape, dtype, and a weak link to its node
+        self.inputs = [(x.shape, x.dtype) if isinstance(x, Tensor) else None for x in args]
+        self.outs: list[Any] = []  # of every tensor: shape, dtype, and a weak link to its node
 
     def name(self) -> str:
         """torch's name: that of the class."""
-        return f"{self.function.__name__}Backward"
+        return self.context._name
 
-    def out(self, saved: Saved) -> Any:
-        """The history of a saved output."""
-        return self.outs[-1 - saved.where][2]()
+    def __getattr__(self, name: str) -> Any:
+        """``y.grad_fn.saved_tensors``: in torch the context and the node are one."""
+        return getattr(self.context, name)
+
+    def out(self, i: int) -> Any:
+        """The history of output ``i``."""
+        return self.outs[i][2]()
 
     def pull(self, g: Any, useful: set[Any] | None, lift: Lift | None) -> list[tuple[Any, Any]]:
         """Calls the user's ``backward`` with Tensors and checks what it returns."""
-        if self.saved is None:
-            raise freed(self)
         given = g.parts if isinstance(g, Parts) else {0: g}
         cotangents = []
-        for i, (shape, dtype, _) in enumerate(self.outs):
+        for i, out in enumerate(self.outs):
             part = given.get(i)
-            if part is None and self.context._materialize:
-                part = np.zeros(shape, dtype.numpy)
+            if part is None and out is not None and self.context._materialize:
+                part = np.zeros(out[0], out[1].numpy)
             cotangents.append(new(part) if isinstance(part, np.ndarray | np.generic) else part)
         answers = self.function.backward(self.context, *cotangents)
-        answers = answers if isinstance(answers, tuple | list) else (answers,)
-        if len(answers) > len(self.edges) and all(a is None for a in answers[len(self.edges) :]):
-            answers = answers[: len(self.edges)]
-        if len(answers) != len(self.edges):
+        answers = answers if isinstance(answers, tuple) else (answers,)
+        count = len(self.edges)
+        if len(answers) < count or any(answer is not None for answer in answers[count:]):
             raise RuntimeError(
                 f"function {self.name()} returned an incorrect number of gradients (expected "
-                f"{len(self.edges)}, got {len(answers)}): one for each argument of forward, None "
-                f"for those that have none"
+                f"{count}, got {len(answers)}): one for each argument of forward, None for those "
+                f"that have none"
             )
         pulled = []
-        for i, (edge, answer) in enumerate(zip(self.edges, answers, strict=True)):
-            checked = self.checked(i, answer)
+        for i, edge in enumerate(self.edges):
+            checked = self.checked(i, answers[i])
             if checked is not None and edge is not None and (useful is None or edge in useful):
                 pulled.append((edge, checked if lift is not None else checked._array))
         return pulled
@@ -172,11 +188,11 @@ class FunctionNode(Node):
                     f"{list(answer.shape)} but expected shape compatible with {list(shape)}"
                 )
             answer = ops.sum_to(answer, shape)
-        return answer.to(dtype)
+        cast: Tensor = answer.to(dtype)
+        return cast
 
     def release(self) -> None:
-        """Frees what was saved."""
-        super().release()
+        """Frees what was saved. A backward that asks for none of it can run again."""
         self.context._kept = None
 
 
@@ -218,7 +234,7 @@ class Function:
     ``forward`` computes under no_grad; ``backward`` gets one cotangent for each output and returns
     one gradient for each argument, None for those that have none. Or, as torch's newer style,
     ``forward(*args)`` and ``setup_context(ctx, inputs, output)``. Where backward is made of tensor
-    operations it can be differentiated again.
+    operations it can be differentiated again. A tensor inside a list is not seen.
 
     >>> import tinygrad_cls as tg
     >>> class Cube(Function):
@@ -245,18 +261,27 @@ class Function:
             stacklevel=2,
         )
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use "
+            f"new-style autograd function with static forward method: {type(self).__name__}.apply()"
+        )
+
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
+        """The outputs: a tensor or a tuple."""
         raise NotImplementedError(
             "You must implement the forward function for custom autograd.Function."
         )
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
+        """Saves what ``backward`` needs, where ``forward`` takes no context."""
         raise NotImplementedError("setup_context is not implemented.")
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """The gradients of the arguments from those of the outputs."""
         raise NotImplementedError(
             "You must implement either the backward or vjp method for your custom "
             "autograd.Function to use it with backward mode AD."
@@ -265,14 +290,14 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """``forward`` of the arguments, recorded so that backward calls ``backward``."""
-        context = Context()
+        context = FunctionCtx(f"{cls.__name__}Backward")
         apart = cls.setup_context is not Function.setup_context
-        if kwargs:
-            first = () if apart else (context,)
-            bound = inspect.signature(cls.forward).bind(*first, *args, **kwargs)
+        if apart:
+            bound = inspect.signature(cls.forward).bind(*args, **kwargs)
             bound.apply_defaults()
-            args = bound.args if apart else bound.args[1:]
-        # a keyword argument counts as the positional one that it stands for
+            args, kwargs = bound.args, bound.kwargs
+        if kwargs:
+            args = positional(cls.forward, args, kwargs)
         context.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in args)
         with no_grad():
             if apart:
@@ -281,46 +306,66 @@ class Function:
             else:
                 result = cls.forward(context, *args)
         outputs = list(result) if type(result) is tuple else [result]
+        for x in context._dirty:
+            x._bump()
+            if not any(x is y for y in outputs):
+                raise RuntimeError(
+                    "Some elements marked as dirty during the forward method were not returned as "
+                    "output. The inputs that are modified inplace must all be outputs of the "
+                    "Function."
+                )
         if state.grad_enabled and any(context.needs_input_grad):
-            outputs = recorded(cls, context, args, outputs)
+            record(cls, context, args, outputs)
         else:
-            context._keep(())
+            for i, y in enumerate(outputs):
+                handed = any(y is x for x in args) and not any(y is x for x in context._dirty)
+                if isinstance(y, Tensor) and (handed or y.requires_grad):
+                    outputs[i] = y.detach()
         return tuple(outputs) if type(result) is tuple else outputs[0]
 
 
-def recorded(
-    function: type[Function], context: Context, args: Sequence[Any], outputs: list[Any]
-) -> list[Any]:
-    """The outputs with their history."""
+def positional(forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """The arguments with the keywords in their places; defaults are left to Python."""
+    parameters = list(inspect.signature(forward).parameters.values())[1:]
+    names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    rest = dict(kwargs)
+    for i in range(len(args), len(names)):
+        if rest and names[i] not in rest and rest.keys() & set(names[i:]):
+            raise TypeError(f"forward() missing required argument: '{names[i]}' (position {i})")
+        if names[i] in rest:
+            args = (*args, rest.pop(names[i]))
+    for name in rest:
+        wrong = "multiple values for" if name in names else "an unexpected keyword"
+        raise TypeError(f"forward() got {wrong} argument '{name}'")
+    return args
+
+
+def record(
+    function: type[Function], context: FunctionCtx, args: Sequence[Any], outputs: list[Any]
+) -> None:
+    """Gives the outputs their history."""
     for x in context._dirty:
         if x.requires_grad and x._node is None:
             raise RuntimeError(
                 "a leaf Variable that requires grad has been used in an in-place operation."
             )
     node = FunctionNode(function, context, args)
-    flows = [
-        isinstance(y, Tensor)
-        and y.is_floating_point()
-        and not any(y is x for x in context._non_differentiable)
-        for y in outputs
-    ]
-    several = sum(flows) > 1 or len(outputs) > 1
+    if state.watch is not None:
+        note(node)
     for i, y in enumerate(outputs):
         if not isinstance(y, Tensor):
-            node.outs.append((None, None, None))
+            node.outs.append(None)
             continue
         if any(y is x for x in args) and not any(y is x for x in context._dirty):
-            outputs[i] = handed = y.detach()  # an input handed through: the same memory
-            context._to_save = tuple(handed if x is y else x for x in context._to_save)
-            y = handed  # noqa: PLW2901
-        if flows[i]:
-            y._node = OutputNode(node, i) if several else node
-            node.outs.append((y.shape, y.dtype, weakref.ref(y._node)))
-        else:
-            node.outs.append((y.shape, y.dtype, lambda: None))
+            with no_grad():  # an input handed through: a view of it
+                y = outputs[i] = y.view_as(y)  # noqa: PLW2901
+        flow: Any = lambda: None  # noqa: E731
+        if y.is_floating_point() and not any(y is x for x in context._non_differentiable):
+            y._node = OutputNode(node, i) if len(outputs) > 1 else node
+            flow = weakref.ref(y._node)
+        node.outs.append((y.shape, y.dtype, flow))
     context._node = weakref.ref(node)
-    context._keep(outputs)
-    return outputs
+    context._keep(args, outputs)
 
 
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
@@ -336,7 +381,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
             return answers
         several = isinstance(answers, tuple)
         barred = [
-            Once.apply(a.requires_grad_()) if isinstance(a, Tensor) else a
+            Once.apply(a.detach().requires_grad_()) if isinstance(a, Tensor) else a
             for a in (answers if several else (answers,))
         ]
         return tuple(barred) if several else barred[0]

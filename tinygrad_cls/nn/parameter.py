@@ -48,7 +48,7 @@ class Parameter(Tensor):
             )
         self._array = twin._array
         self._base = None
-        self._counter = None
+        self.__dict__.pop("_counter", None)
         if self._grad is not None:
             self._grad = converted(self._grad)
 
