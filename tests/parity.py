@@ -62,6 +62,8 @@ def execute(code: Code, engine: Any) -> Any:
 
 
 def outcome(engine: Any, code: Code) -> Outcome:
+    if isinstance(code, str):
+        ast.parse(code)  # both engines would "raise" the same SyntaxError
     with warnings.catch_warnings(record=True) as caught, engine.set_grad_enabled(True):
         warnings.simplefilter("always")
         # NumPy finds torch's array protocol old-fashioned
@@ -163,8 +165,8 @@ def check(code: Code, *, text: bool = True, warned: bool = True) -> None:
 def snippets(text: str) -> Callable[[Any], Any]:
     """A decorator: the test is called with every snippet of ``text`` and needs PyTorch.
 
-    A line is a snippet; a line that is indented or starts with ``|`` (which is no part of the
-    code) belongs to the one above. ``#`` starts a comment.
+    A line is a snippet; a line that is indented, as in a bracket or a block, or starts with ``|``
+    (which is no part of the code) belongs to the one above. ``#`` starts a comment.
     """
     codes: list[str] = []
     for line in filter(str.strip, text.splitlines()):

@@ -43,11 +43,11 @@ c = pickle.loads(pickle.dumps(d)); c, torch.equal(c["a"].weight, d["a"].weight)
 d.double(); d["a"].weight.dtype, d.eval()["b"].training
 sum(p.numel() for p in d.parameters())
 class Net(nn.Module):
-    |    def __init__(self):
-    |        super().__init__()
-    |        self.act = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
-    |    def forward(self, x, act): return self.act[act](x)
-    n = Net(); n(torch.tensor([-1.0, 1.0]), "relu"), n(torch.tensor([-1.0, 1.0]), "tanh"), n
+|    def __init__(self):
+|        super().__init__()
+|        self.act = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
+|    def forward(self, x, act): return self.act[act](x)
+|n = Net(); n(torch.tensor([-1.0, 1.0]), "relu"), n(torch.tensor([-1.0, 1.0]), "tanh"), n
 d["c"]  # type
 d[0]  # type
 del d["c"]  # type
@@ -110,13 +110,13 @@ def test_paths(code: str) -> None:
 m = nn.Module(); m.b = nn.Buffer(torch.ones(2)); m.b, m.state_dict(), list(m.named_buffers())
 m = nn.Module(); m.b = nn.Buffer(torch.ones(2), persistent=False); list(m.state_dict()), m.b
 m = nn.Module(); b = nn.Buffer(torch.ones(2), persistent=False); m.b = b; m.b = torch.zeros(1)
-    list(m.state_dict()), m.b
+|list(m.state_dict()), m.b
 m = nn.Module(); m.b = nn.Buffer(torch.ones(2), persistent=False); m.b = nn.Buffer(torch.ones(1))
-    list(m.state_dict())
+|list(m.state_dict())
 m = nn.Module(); m.b = nn.Buffer(torch.ones(2)); m.b = nn.Buffer(torch.ones(1), persistent=False)
-    list(m.state_dict())
+|list(m.state_dict())
 m = nn.Module(); m.b = nn.Buffer(torch.ones(2), persistent=False); c = copy.deepcopy(m)
-    c.b, isinstance(c.b, nn.Buffer), list(c.state_dict()), [n for n, _ in c.named_buffers()]
+|c.b, isinstance(c.b, nn.Buffer), list(c.state_dict()), [n for n, _ in c.named_buffers()]
 b = nn.Buffer(torch.ones(2)); isinstance(b, nn.Buffer), isinstance(b, torch.Tensor), b * 2, repr(b)
 isinstance(torch.ones(2), nn.Buffer), isinstance(nn.Parameter(torch.ones(2)), nn.Buffer)
 nn.Buffer(), nn.Buffer(torch.arange(2)), nn.Buffer(torch.ones(2, requires_grad=True))
@@ -127,8 +127,8 @@ m = nn.Module(); m.b = nn.Parameter(torch.ones(2)); m.b = nn.Buffer(torch.ones(2
 m = nn.Module(); m.b = nn.ReLU(); m.b = nn.Buffer(torch.ones(2))
 m = nn.Module(); m.forward = nn.Buffer(torch.ones(2))  # type
 class M(nn.Module):
-    |    def __init__(self): self.b = nn.Buffer(torch.ones(2))
-    M()
+|    def __init__(self): self.b = nn.Buffer(torch.ones(2))
+|M()
 """)
 def test_buffer(code: str) -> None:
     check(code)

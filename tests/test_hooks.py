@@ -43,11 +43,11 @@ first.register_forward_hook(note("f", torch.ones(2, 3))); m(x), first(x), log
 first.register_forward_hook(note("f", 7)); first.register_forward_hook(note("g")); first(x), log
 h = first.register_forward_hook(note("f")); m(x); h.remove(); m(x); h.remove(); log
 with first.register_forward_hook(note("f")): m(x)
-    m(x); log
+|m(x); log
 for n in "abc": first.register_forward_hook(note(n), prepend=n == "b")
-    first(x); [entry[0] for entry in log]
+|first(x); [entry[0] for entry in log]
 for n in "abc": first.register_forward_pre_hook(note(n), prepend=n == "b")
-    first(x); [entry[0] for entry in log]
+|first(x); [entry[0] for entry in log]
 t = Two(); t.register_forward_hook(note("f")); t(x, x, scale=2), log
 t = Two(); t.register_forward_hook(note("f"), with_kwargs=True); t(x, b=x, scale=2), log
 first.register_forward_pre_hook(note("p")); m(x), log
@@ -56,39 +56,39 @@ first.register_forward_pre_hook(note("p", (x * 2,))); first(x), log
 t = Two(); t.register_forward_pre_hook(note("p", (x, x + 1))); t(x, x, scale=2), log
 t = Two(); t.register_forward_pre_hook(note("p"), with_kwargs=True); t(x, b=x), log
 t = Two(); t.register_forward_pre_hook(note("p", ((x,), {"b": x * 3})), with_kwargs=True)
-    t(x, x, scale=4), log
+|t(x, x, scale=4), log
 t = Two(); t.register_forward_pre_hook(note("p", 3), with_kwargs=True); t(x, x)
 t = Two(); t.register_forward_pre_hook(note("p", (1, 2, 3)), with_kwargs=True); t(x, x)
 first.register_forward_pre_hook(note("p")); first.register_forward_hook(note("f")); first(x)
-    [entry[0] for entry in log]
+|[entry[0] for entry in log]
 f = Fails(); f.register_forward_hook(note("f")); f(x)
 f = Fails(); f.register_forward_hook(note("f"))
-    f.register_forward_hook(note("a"), always_call=True)
-    try: f(x)
-    except ValueError: log.append("raised")
-    log
+|f.register_forward_hook(note("a"), always_call=True)
+|try: f(x)
+|except ValueError: log.append("raised")
+|log
 f = Fails(); f.register_forward_hook(note("a"), always_call=True, with_kwargs=True)
-    try: f(a=x)
-    except ValueError: log.append("raised")
-    log
+|try: f(a=x)
+|except ValueError: log.append("raised")
+|log
 f = Fails(); f.register_forward_hook(lambda *a: 1 / 0, always_call=True); f(x)
 def broken(*given): 1 / 0
-    first.register_forward_hook(note("a"), always_call=True)
-    first.register_forward_hook(broken)
-    first.register_forward_hook(note("b"), always_call=True)
-    try: first(x)
-    except ZeroDivisionError: log.append("raised")
-    [entry[0] for entry in log]
+|first.register_forward_hook(note("a"), always_call=True)
+|first.register_forward_hook(broken)
+|first.register_forward_hook(note("b"), always_call=True)
+|try: first(x)
+|except ZeroDivisionError: log.append("raised")
+|[entry[0] for entry in log]
 def broken(*given): 1 / 0
-    first.register_forward_pre_hook(broken)
-    first.register_forward_hook(note("a"), always_call=True)
-    try: first(x)
-    except ZeroDivisionError: log.append("raised")
-    log
+|first.register_forward_pre_hook(broken)
+|first.register_forward_hook(note("a"), always_call=True)
+|try: first(x)
+|except ZeroDivisionError: log.append("raised")
+|log
 def once(*given): handle.remove(); log.append("once")
-    handle = first.register_forward_hook(once); first(x); first(x); log
+|handle = first.register_forward_hook(once); first(x); first(x); log
 def more(*given): first.register_forward_hook(note("f")); log.append("more")
-    first.register_forward_hook(more); first(x), len(log), first(x), [type(e) for e in log]
+|first.register_forward_hook(more); first(x), len(log), first(x), [type(e) for e in log]
 first.register_forward_hook(note("f")); first.forward(x); log
 first.register_forward_hook(note("f")); m.eval(); m.train(); m(x); len(log), list(m.state_dict())
 first.register_forward_hook(note("f")); c = copy.deepcopy(m); c(x); m(x); len(log)
@@ -111,45 +111,37 @@ first.register_full_backward_hook(note("b")); m(x).sum().backward(); log, x.grad
 m[1].register_full_backward_hook(note("b")); m(x).sum().backward(); log, x.grad, first.weight.grad
 m.register_full_backward_hook(note("b")); m(x).sum().backward(); log, x.grad
 m[1].register_full_backward_hook(note("b", (torch.ones(2, 3),)))
-    m(x).sum().backward(); log, x.grad, first.weight.grad, m[2].weight.grad
+|m(x).sum().backward(); log, x.grad, first.weight.grad, m[2].weight.grad
 m[1].register_full_backward_hook(note("b", [torch.ones(2, 3)]))
-    m(x).sum().backward(); log, x.grad
+|m(x).sum().backward(); log, x.grad
 for n in "abc": first.register_full_backward_hook(note(n), prepend=n == "b")
-    m(x).sum().backward(); [entry[0] for entry in log]
+|m(x).sum().backward(); [entry[0] for entry in log]
 for n in "abc": first.register_full_backward_pre_hook(note(n), prepend=n == "b")
-    m(x).sum().backward(); [entry[0] for entry in log]
+|m(x).sum().backward(); [entry[0] for entry in log]
 m[1].register_full_backward_hook(note("a", (torch.ones(2, 3),)))
-    m[1].register_full_backward_hook(note("b")); m(x).sum().backward(); log, x.grad
+|m[1].register_full_backward_hook(note("b")); m(x).sum().backward(); log, x.grad
 h = first.register_full_backward_hook(note("b")); h.remove(); m(x).sum().backward(); log
 h = first.register_full_backward_hook(note("b")); y = m(x); h.remove(); y.sum().backward(); log
 with first.register_full_backward_hook(note("b")): y = m(x)
-    y.sum().backward(retain_graph=True); y.sum().backward(); log, x.grad
+|y.sum().backward(retain_graph=True); y.sum().backward(); log, x.grad
 first.register_full_backward_pre_hook(note("p")); m(x).sum().backward(); log, x.grad
 m[1].register_full_backward_pre_hook(note("p", (torch.ones(2, 3),)))
-    m[1].register_full_backward_hook(note("b")); m(x).sum().backward(); log, x.grad
+|m[1].register_full_backward_hook(note("b")); m(x).sum().backward(); log, x.grad
 t = Two(); t.register_full_backward_hook(note("b")); b = torch.full((2, 2), 3.0, requires_grad=True)
-    p, q = t(x, b); (p * 2 + q).sum().backward(); log, x.grad, b.grad
+|p, q = t(x, b); (p * 2 + q).sum().backward(); log, x.grad, b.grad
 t = Two(); t.register_full_backward_hook(note("b", (torch.ones(2, 2), torch.zeros(2, 2))))
-    b = torch.full((2, 2), 3.0, requires_grad=True)
-    p, q = t(x, b); (p * 2 + q).sum().backward(); x.grad, b.grad
+|b = torch.full((2, 2), 3.0, requires_grad=True)
+|p, q = t(x, b); (p * 2 + q).sum().backward(); x.grad, b.grad
 t = Two(); t.register_full_backward_pre_hook(note("p", (torch.ones(2, 2), torch.zeros(2, 2))))
-    b = torch.full((2, 2), 3.0, requires_grad=True)
-    p, q = t(x, b); (p * 2 + q).sum().backward(); log, x.grad, b.grad
-t = Two(); t.register_full_backward_hook(note("b")); p, q = t(x, torch.full((2, 2), 3.0))
-    (p * 2 + q).sum().backward(); log, x.grad
-t = Two(); t.register_full_backward_hook(note("b")); p, q = t(x, 3.0); p.sum().backward()
-    log, x.grad
-t = Two(); t.register_full_backward_hook(note("b")); p, q = t(x, b=x); q.sum().backward()
-    log, x.grad
-t = Two(); t.register_full_backward_hook(note("b")); b = torch.ones(2, 1, requires_grad=True)
-    p, q = t(x, b); p.sum().backward(); log, x.grad, b.grad
+|b = torch.full((2, 2), 3.0, requires_grad=True)
+|p, q = t(x, b); (p * 2 + q).sum().backward(); log, x.grad, b.grad
 t = Two(); t.register_full_backward_hook(note("b"))
-    b = torch.ones(2, 2, dtype=torch.float64, requires_grad=True)
-    p, q = t(x, b); (p * 2 + q).sum().backward(); log, x.grad, b.grad
+|b = torch.ones(2, 2, dtype=torch.float64, requires_grad=True)
+|p, q = t(x, b); (p * 2 + q).sum().backward(); log, x.grad, b.grad
 class Part(nn.Module):
-    |    def forward(self, a, b): return a * 2
-    t = Part(); t.register_full_backward_hook(note("b")); b = torch.ones(1, requires_grad=True)
-    t(x, b).sum().backward(); log, x.grad
+|    def forward(self, a, b): return a * 2
+|t = Part(); t.register_full_backward_hook(note("b")); b = torch.ones(1, requires_grad=True)
+|t(x, b).sum().backward(); log, x.grad
 first.register_full_backward_hook(note("b")); m(x.detach()).sum().backward(); log
 first.register_full_backward_hook(note("b", (None,))); m(x.detach()).sum().backward(); len(log)
 first.register_full_backward_hook(note("b", (x,))); m(x.detach()).sum().backward()
@@ -158,28 +150,45 @@ first.register_full_backward_hook(note("b", (x, x))); m(x).sum().backward()
 first.register_full_backward_pre_hook(note("b", (x, x))); m(x).sum().backward()
 first.register_full_backward_hook(note("b")); m.requires_grad_(False); m(x.detach()); log
 first.register_full_backward_hook(note("b"))
-    with torch.no_grad(): y = m(x)
-    y.requires_grad, log
+|with torch.no_grad(): y = m(x)
+|y.requires_grad, log
 first.register_full_backward_hook(note("b"))
-    g, = torch.autograd.grad((m(x) ** 2).sum(), x, create_graph=True)
-    len(log), g.detach(), torch.autograd.grad((g * g).sum(), x)
+|g, = torch.autograd.grad((m(x) ** 2).sum(), x, create_graph=True)
+|len(log), g.detach(), torch.autograd.grad((g * g).sum(), x)
 m[1].register_full_backward_hook(note("b"))
-    torch.autograd.grad(m(x).sum(), first.weight), log
+|torch.autograd.grad(m(x).sum(), first.weight), log
 class Table(nn.Module):
-    |    def forward(self, a): return {"y": a * 2}
-    t = Table(); t.register_full_backward_hook(note("b")); t(x)["y"].sum().backward(); log, x.grad
+|    def forward(self, a): return {"y": a * 2}
+|t = Table(); t.register_full_backward_hook(note("b")); t(x)["y"].sum().backward(); log, x.grad
 class Pair(nn.Module):
-    |    def forward(self, a): return a * 2, "text", a.detach()
-    t = Pair(); t.register_full_backward_hook(note("b")); y = t(x); y[0].sum().backward()
-    log, x.grad, y[1]
+|    def forward(self, a): return a * 2, "text", a.detach()
+|t = Pair(); t.register_full_backward_hook(note("b")); y = t(x); y[0].sum().backward()
+|log, x.grad, y[1]
 i = nn.Identity(); i.register_full_backward_hook(note("b")); y = i(x); y.sum().backward()
-    log, y is x, x.grad
+|log, y is x, x.grad
 i = nn.Identity(); i.register_full_backward_hook(note("b"))
-    i(torch.tensor(3.0, requires_grad=True)).backward(); log
+|i(torch.tensor(3.0, requires_grad=True)).backward(); log
 f = Fails(); f.register_full_backward_hook(note("b")); f(x)
 first.register_full_backward_hook(lambda module, into, out: 1 / 0); m(x).sum().backward()
 """)
 def test_backward(code: str) -> None:
+    check(BACKWARD + code)
+
+
+@pytest.mark.xfail(strict=True, reason="zeros and None change places: docs/surface.md")
+@pytest.mark.needs_torch
+@snippets("""
+t = Two(); t.register_full_backward_hook(note("b")); p, q = t(x, torch.full((2, 2), 3.0))
+|(p * 2 + q).sum().backward(); log, x.grad
+t = Two(); t.register_full_backward_hook(note("b")); p, q = t(x, 3.0); p.sum().backward()
+|log, x.grad
+t = Two(); t.register_full_backward_hook(note("b")); p, q = t(x, b=x); q.sum().backward()
+|log, x.grad
+t = Two(); t.register_full_backward_hook(note("b")); b = torch.ones(2, 1, requires_grad=True)
+|p, q = t(x, b); p.sum().backward(); log, x.grad, b.grad
+""")
+def test_backward_where_a_gradient_is_missing(code: str) -> None:
+    """torch's hook sees zeros for an input that requires no grad, None for an output not used."""
     check(BACKWARD + code)
 
 
@@ -199,7 +208,7 @@ def test_hooks_are_kept_by_copies_and_pickles() -> None:
 def test_no_hook_leaves_nothing_behind() -> None:
     """A module that never had a hook carries none."""
     layer = nn.Linear(2, 1)
-    assert "_hooks" not in vars(layer)
+    assert layer._hooks is None
     layer.register_forward_hook(double).remove()
     assert layer(tg.ones(1, 2)).shape == (1, 1)
 

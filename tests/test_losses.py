@@ -1,132 +1,27 @@
-"""The losses are PyTorch's: value, gradient and the gradient's gradient, for logits of any size.
-
-The bounds are first-order rounding error analyses of both engines' formulas, in units u = eps / 2.
-An exponential or a logarithm counts EXP units; a sum of n terms at most n units of the sum of
-their magnitudes (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., eq. 3.5).
+"""The losses are PyTorch's, case by case: what they say of infinite logits, of labels that nothing
+counts, of weights; and their errors. ``test_loss_lattice.py`` draws every combination of options.
 """
 
-import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from parity import check
 
 import tinygrad_cls as tg
 
-EXP = 5  # 2.5 ulp, the largest error of NumPy's float32 exponential; torch's is smaller
-UNIT = {"float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
-TINY = 2.0**-147  # a few of float32's smallest numbers, where a rounding is no longer relative
-INF = math.inf
-
-dtypes = st.sampled_from(["float32", "float64"])
-reductions = st.sampled_from(["mean", "sum", "none"])
-# 1e-7 and below: there the gradients of small logits lose digits if formed as differences.
-finite = st.one_of(
-    st.floats(-4, 4, width=32),
-    st.floats(-1e4, 1e4, width=32),
-    st.floats(-(2.0**-20), 2.0**-20, width=32),
-    st.sampled_from([0.0, -0.0, 20.0, -20.0, 88.0, -88.0, 104.0, -104.0, 1e4, -1e4]),
-)
-anything = st.one_of(finite, st.sampled_from([INF, -INF]))
+every_reduction = pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 
 
 def table(**snippets: str) -> Any:
     return pytest.mark.parametrize("code", snippets.values(), ids=snippets)
 
 
-@dataclass
-class Found:
-    """Of a loss: value, gradients of <w, loss>, and of <v, gradient by the logits>, or None."""
-
-    value: np.ndarray
-    gradients: list[np.ndarray | None]
-    second: list[np.ndarray | None]
-
-
-def found(engine: Any, loss: Any, inputs: list[Any], seed: int) -> Found:
-    """``inputs``: arrays; those of floating point require grad, the first is the logits."""
-    tensors = [engine.tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
-    leaves = [t for t in tensors if t.requires_grad]
-    value = loss(engine)(*tensors)
-    rng = np.random.default_rng(seed)  # random cotangents: equal ones let errors cancel
-
-    def like(x: Any) -> Any:
-        return engine.tensor(rng.uniform(0.5, 1, tuple(x.shape))).to(x.dtype)
-
-    w = like(value)
-    gradients = engine.autograd.grad(value, leaves, w, create_graph=True)
-    second: tuple[Any, ...] = (None,) * len(leaves)
-    if gradients[0].requires_grad:
-        second = engine.autograd.grad(gradients[0], leaves, like(gradients[0]), allow_unused=True)
-    return Found(
-        value.detach().numpy(),
-        [g.detach().numpy() for g in gradients],
-        [None if g is None else g.detach().numpy() for g in second],
-    )
-
-
-def near(ours: np.ndarray, theirs: np.ndarray, bound: Any, what: str) -> None:
-    """Same shape and dtype, the same nan and inf, and finite entries no further than ``bound``."""
-    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype), what
-    bound = np.broadcast_to(bound + TINY, theirs.shape)
-    wrong = ~((ours == theirs) | (np.isnan(ours) & np.isnan(theirs)))
-    with np.errstate(invalid="ignore"):
-        wrong &= ~(np.abs(ours.astype(np.float64) - theirs) <= bound)
-    assert not wrong.any(), (
-        f"{what}: {ours[wrong]}, in torch {theirs[wrong]}, bound {bound[wrong]} of {ours.shape}"
-    )
-
-
 # --- BCEWithLogitsLoss ----------------------------------------------------------------------------
 
 
-def finite_part(x: np.ndarray) -> np.ndarray:
-    """``x`` in float64 with 0 for what is not finite: bounds are judged for finite values only."""
-    return np.where(np.isfinite(x), x, 0).astype(np.float64)
-
-
 @pytest.mark.needs_torch
-@given(st.data())
-def test_bce(data: st.DataObject) -> None:
-    import torch
-
-    dtype, of_target, reduction = data.draw(st.tuples(dtypes, dtypes, reductions))
-    shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5))
-    x = data.draw(hnp.arrays(np.float64, shape, elements=anything)).astype(dtype)
-    soft = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(-1, 2, width=32))
-    t = data.draw(hnp.arrays(np.float64, shape, elements=soft)).astype(of_target)
-
-    def loss(engine: Any) -> Any:
-        return engine.nn.BCEWithLogitsLoss(reduction=reduction)
-
-    ours, theirs = (found(engine, loss, [x, t], 0) for engine in (tg, torch))
-    # The loss is of the target's dtype; torch computes log sigmoid x in that of x, so the coarser
-    # of the two counts.
-    u, n = max(UNIT[dtype], UNIT[of_target]), max(x.size, 1)
-    z, s = finite_part(x), finite_part(t)
-    # (1 - t) x: 2 roundings; log1p(exp(-|x|)): two functions and a sum; their difference: 1
-    tail = np.log1p(np.exp(-np.abs(z)))
-    each = u * (3 * np.abs((1 - s) * z) + np.abs(np.minimum(z, 0)) + (2 * EXP + 3) * (tail + 1))
-    size = np.abs((1 - s) * z) + np.abs(z) + tail
-    whole = (each.sum() + n * u * size.sum()) / (n if reduction == "mean" else 1)
-    near(ours.value, theirs.value, 2 * (each if reduction == "none" else whole), "value")
-    scale = 1 / n if reduction == "mean" else 1.0
-    # sigmoid: an exponential, a sum, a quotient; then a difference, a product and a quotient
-    slope = 2 * u * scale * ((EXP + 2) + 3 * (1 + np.abs(s)))
-    near(ours.gradients[0], theirs.gradients[0], slope, "d/dx")
-    near(ours.gradients[1], theirs.gradients[1], 2 * u * scale * 3 * np.abs(z), "d/dt")
-    # sigmoid (1 - sigmoid) w v / n, and -w v / n
-    near(ours.second[0], theirs.second[0], 2 * u * scale * (2 * EXP + 8), "d2/dx2")
-    near(ours.second[1], theirs.second[1], 2 * u * scale * 4, "d2/dx dt")
-
-
-@pytest.mark.needs_torch
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@every_reduction
 @table(
     infinities="x, t = torch.tensor([1, -1, 1, -1, 1, -1]) * math.inf, [0.0, 0, 1, 1, 0.5, 0.5]",
     nan="x, t = torch.tensor([math.nan, 1.0]), [1.0, math.nan]",
@@ -181,67 +76,103 @@ def test_bce_rules(code: str) -> None:
     check(code)
 
 
+WEIGHTS = """
+x = torch.tensor([[0.5, -1.0], [2.0, 0.0], [-20.0, 20.0]], requires_grad=True)
+t = torch.tensor([[1.0, 0.0], [0.0, 0.25], [1.0, 0.0]], requires_grad=True)
+w, p = torch.tensor([0.5, 2.0]), torch.tensor([3.0, 0.0])
+"""
+
+
+@pytest.mark.needs_torch
+@every_reduction
+@table(
+    weight="nn.BCEWithLogitsLoss(w, reduction=R)(x, t)",
+    pos_weight="nn.BCEWithLogitsLoss(pos_weight=p, reduction=R)(x, t)",
+    both="nn.BCEWithLogitsLoss(w, pos_weight=p, reduction=R)(x, t)",
+    of_each_element="nn.BCEWithLogitsLoss(torch.ones(3, 2) * 2, reduction=R)(x, t)",
+    one_for_all="nn.BCEWithLogitsLoss(torch.tensor(2.0), reduction=R)(x, t)",
+    column="F.binary_cross_entropy_with_logits(x, t, torch.ones(3, 1) / 3, reduction=R)",
+    zeros="nn.BCEWithLogitsLoss(w * 0, reduction=R)(x, t)",
+    negative="nn.BCEWithLogitsLoss(-w, reduction=R)(x, t)",
+    whole_numbers="nn.BCEWithLogitsLoss(w.long(), pos_weight=p.long(), reduction=R)(x, t)",
+    wider="nn.BCEWithLogitsLoss(w.double(), pos_weight=p.double(), reduction=R)(x, t)",
+    infinite_logits="nn.BCEWithLogitsLoss(w, pos_weight=p, reduction=R)(x * math.inf, t)",
+    impossible="nn.BCEWithLogitsLoss(pos_weight=p, reduction=R)(0 * x - 1e4, t)",
+)
+def test_bce_weights(code: str, reduction: str) -> None:
+    check(f"{WEIGHTS}y = {code.replace('R)', repr(reduction) + ')')}\n"
+          "y.sum().backward()\ny, x.grad, t.grad")  # fmt: skip
+
+
+@pytest.mark.needs_torch
+@table(
+    pos_weight_does_not_fit="nn.BCEWithLogitsLoss(pos_weight=torch.ones(3))(x, t)",
+    pos_weight_is_larger="nn.BCEWithLogitsLoss(pos_weight=torch.ones(4, 3, 2))(x, t)",
+    weight_does_not_fit="nn.BCEWithLogitsLoss(torch.ones(3))(x, t)",
+    weight_is_larger="nn.BCEWithLogitsLoss(torch.ones(4, 3, 2))(x, t)",
+    weight_learned="F.binary_cross_entropy_with_logits(x, t, w.requires_grad_())",
+    pos_weight_learned="F.binary_cross_entropy_with_logits(x, t, pos_weight=p.requires_grad_())",
+    weight_learned_without_grad="""
+w.requires_grad_()
+with torch.no_grad(): y = F.binary_cross_entropy_with_logits(x, t, w)
+y""",
+    boolean_pos_weight="nn.BCEWithLogitsLoss(pos_weight=p > 0)(x, t)",
+    a_list_of_weights="nn.BCEWithLogitsLoss([0.5, 2.0])(x, t)",
+    a_number_as_pos_weight="F.binary_cross_entropy_with_logits(x, t, pos_weight=3.0)",
+    a_number_as_target="F.binary_cross_entropy_with_logits(x, 1.0)",
+    no_target="F.binary_cross_entropy_with_logits(x, None)",
+    buffers="""
+m = nn.BCEWithLogitsLoss(w, pos_weight=p)
+m.state_dict(), [n for n, _ in m.named_buffers()], m.double().pos_weight.dtype""",
+    buffers_that_are_none="m = nn.BCEWithLogitsLoss(); m.weight, m.pos_weight, list(m.buffers())",
+    state_of_none="nn.BCEWithLogitsLoss().load_state_dict(nn.BCEWithLogitsLoss(w).state_dict())",
+    state_of_weights="""
+m = nn.BCEWithLogitsLoss(torch.zeros(2))
+m.load_state_dict(nn.BCEWithLogitsLoss(w).state_dict())
+m.weight""",
+)
+def test_bce_weight_rules(code: str) -> None:
+    check(WEIGHTS + code)
+
+
+@pytest.mark.needs_torch
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bce_has_torchs_bits(dtype: str, weighted: bool) -> None:
+    """Where both engines' sigmoid and logsigmoid have the same bits, so have loss and gradient:
+    the formulas round alike. The mean's gradient is divided by N, not multiplied by 1 / N. (With
+    weights the mean is an op of its own, so that only the sum's gradient has torch's bits.)
+    """
+    import torch
+
+    rng = np.random.default_rng(0)
+    x, t = (rng.normal(size=1003).astype(dtype), rng.random(1003).astype(dtype))
+    p = rng.random(1003).astype(dtype)
+
+    def found(engine: Any) -> Any:
+        z, s = engine.tensor(x, requires_grad=True), engine.tensor(t)
+        how = {"pos_weight": engine.tensor(p), "reduction": "sum"} if weighted else {}
+        loss = engine.nn.BCEWithLogitsLoss(**how | {"reduction": "none"})(z, s)
+        engine.nn.BCEWithLogitsLoss(**how)(z, s).backward()
+        parts = (engine.sigmoid(z), engine.nn.functional.logsigmoid(z), loss, z.grad)
+        return [part.detach().numpy() for part in parts]
+
+    (s, log_s, loss, slope), (their_s, their_log_s, their_loss, their_slope) = map(
+        found, (tg, torch)
+    )
+    alike = (s == their_s) & (log_s == their_log_s)
+    assert alike.mean() > 0.5
+    np.testing.assert_array_equal(loss[alike], their_loss[alike])
+    np.testing.assert_array_equal(slope[alike], their_slope[alike])
+    if not weighted:
+        assert (((s - t) * x.dtype.type(1 / 1003))[alike] != slope[alike]).any()
+
+
 # --- CrossEntropyLoss -----------------------------------------------------------------------------
 
 
-@st.composite
-def classification(draw: Any) -> tuple[np.ndarray, np.ndarray, int]:
-    """Logits, labels and ignore_index: a batch, a batch of grids, or one row."""
-    classes = draw(st.integers(1, 5))
-    batch = draw(st.integers(0, 5))
-    grid = draw(hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3))
-    shape = draw(st.sampled_from([(batch, classes), (batch, classes, *grid), (classes,)]))
-    z = draw(hnp.arrays(np.float64, shape, elements=draw(st.sampled_from([finite, anything]))))
-    ignore = draw(st.sampled_from([-100, -100, -1, 0, classes - 1, classes + 3]))
-    label = st.integers(0, classes - 1)
-    kinds = [label, st.one_of(label, st.just(ignore)), st.just(ignore)]
-    of = shape[:1] + shape[2:] if len(shape) > 1 else ()
-    return z, draw(hnp.arrays(np.int64, of, elements=draw(st.sampled_from(kinds)))), ignore
-
-
 @pytest.mark.needs_torch
-@given(classification(), dtypes, reductions)
-@example((np.array([[1.0, 2.0]] * 3), np.array([-100] * 3), -100), "float32", "mean")
-@example((np.zeros((0, 3)), np.zeros(0, np.int64), -100), "float32", "mean")
-@example((np.array([[1e4, -1e4, 0.0]]), np.array([1]), -100), "float32", "sum")
-def test_cross_entropy(
-    case: tuple[np.ndarray, np.ndarray, int], dtype: str, reduction: str
-) -> None:
-    import torch
-
-    x, t, ignore = case
-    x = x.astype(dtype)
-
-    def loss(engine: Any) -> Any:
-        return engine.nn.CrossEntropyLoss(ignore_index=ignore, reduction=reduction)
-
-    ours, theirs = (found(engine, loss, [x, t], 0) for engine in (tg, torch))
-    u = UNIT[dtype]
-    classes = x.shape[min(1, x.ndim - 1)]
-    z = np.moveaxis(finite_part(x), min(1, x.ndim - 1), -1).reshape(-1, classes)
-    away = np.abs(z - z.max(1, keepdims=True, initial=-INF))
-    p = np.exp(-away)
-    p /= p.sum(1, keepdims=True)
-    # log p = (z - top) - log sum exp(z - top): differences, a sum of C exponentials, a logarithm
-    log_p = u * (3 * away + classes + 2 * EXP + 2 * math.log(classes) + 2)
-    rows = max(int((t != ignore).sum()), 1)
-    each = log_p.max(1, initial=0)
-    if reduction == "none":
-        bound = each.reshape(np.shape(t))
-    else:
-        bound = each.sum() + len(each) * u * (away + math.log(classes)).sum()
-        bound /= rows if reduction == "mean" else 1
-    near(ours.value, theirs.value, 2 * bound, "value")
-    scale = 1 / rows if reduction == "mean" else 1.0
-    # p - onehot: p is off by a factor of 1 + (the error of log p) + EXP u, and w is below 1
-    slope = 2 * scale * (p * (log_p + (EXP + classes + 4) * u) + 4 * u).max(initial=0)
-    near(ours.gradients[0], theirs.gradients[0], slope, "d/dx")
-    # p (v - <p, v>) w: as many products again, and a sum of C terms
-    near(ours.second[0], theirs.second[0], 2 * slope + 4 * (classes + 4) * u * scale, "d2/dx2")
-
-
-@pytest.mark.needs_torch
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@every_reduction
 @table(
     all_ignored="x, t = torch.ones(3, 2), [-100] * 3",
     some_ignored="x, t = torch.tensor([[1.0, 2.0], [3.0, 5.0], [0.0, 0.0]]), [0, -100, 1]",
@@ -328,6 +259,212 @@ def test_cross_entropy_rules(code: str) -> None:
     check(code)
 
 
+CLASSES = """
+x = torch.tensor([[0.5, -1.0, 0.0], [2.0, 0.0, 1.0], [-20.0, 20.0, 0.0]], requires_grad=True)
+t, w = torch.tensor([0, 2, 1]), torch.tensor([0.5, 2.0, 0.0])
+q = torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.5, 2.0], [1.0, 0.0, -1.0]], requires_grad=True)
+grid, labels = torch.arange(24.0).reshape(2, 3, 2, 2) / 7, torch.arange(8).reshape(2, 2, 2) % 3
+off = torch.tensor([[0.0, -math.inf, 1.0]], requires_grad=True)
+"""
+
+
+@pytest.mark.needs_torch
+@every_reduction
+@table(
+    weight="nn.CrossEntropyLoss(w, reduction=R)(x, t)",
+    weight_and_ignored="nn.CrossEntropyLoss(w, ignore_index=0, reduction=R)(x, t)",
+    weights_of_zero="nn.CrossEntropyLoss(w * 0, reduction=R)(x, t)",
+    weights_of_the_labels_are_zero="nn.CrossEntropyLoss(w, reduction=R)(x[1:2], t[1:2])",
+    all_ignored_with_weights="nn.CrossEntropyLoss(w, reduction=R)(x, t * 0 - 100)",
+    all_ignored_and_smooth="nn.CrossEntropyLoss(label_smoothing=0.1, reduction=R)(x, t * 0 - 100)",
+    smooth="nn.CrossEntropyLoss(label_smoothing=0.3, reduction=R)(x, t)",
+    smooth_and_ignored="F.cross_entropy(x, t, ignore_index=2, label_smoothing=0.3, reduction=R)",
+    smooth_and_weighted="nn.CrossEntropyLoss(w, label_smoothing=0.3, reduction=R)(x, t)",
+    all_smooth="nn.CrossEntropyLoss(w, label_smoothing=1.0, reduction=R)(x, t)",
+    a_whole_number_of_smoothing="nn.CrossEntropyLoss(label_smoothing=1, reduction=R)(x, t)",
+    less_than_none_counts_as_none="nn.CrossEntropyLoss(label_smoothing=-0.5, reduction=R)(x, t)",
+    nan_counts_as_none="nn.CrossEntropyLoss(label_smoothing=math.nan, reduction=R)(x, t)",
+    smooth_grid="F.cross_entropy(grid * x[1, 2], labels, w, label_smoothing=0.3, reduction=R)",
+    smooth_row="nn.CrossEntropyLoss(w, label_smoothing=0.3, reduction=R)(x[0], t[0])",
+    smooth_bytes="F.cross_entropy(x, t.to(torch.uint8), label_smoothing=0.3, reduction=R)",
+    probabilities="nn.CrossEntropyLoss(reduction=R)(x, q)",
+    probabilities_weighted="nn.CrossEntropyLoss(w, reduction=R)(x, q)",
+    probabilities_with_weights_of_zero="nn.CrossEntropyLoss(w * 0, reduction=R)(x, q)",
+    probabilities_smooth="nn.CrossEntropyLoss(w, label_smoothing=0.3, reduction=R)(x, q)",
+    probabilities_of_a_row="nn.CrossEntropyLoss(reduction=R)(x[0], q[0])",
+    probabilities_of_a_grid="nn.CrossEntropyLoss(w, reduction=R)(x[:, :, None], q[:, :, None])",
+    probabilities_of_no_row="nn.CrossEntropyLoss(w, reduction=R)(x[:0], q[:0])",
+    impossible_label="nn.CrossEntropyLoss(reduction=R)(off, torch.tensor([1])) + 0 * x[0, 0]",
+    impossible_other="nn.CrossEntropyLoss(reduction=R)(off, torch.tensor([2])) + 0 * x[0, 0]",
+    impossible_probability="nn.CrossEntropyLoss(reduction=R)(off + 0 * x[:1], q[1:2] * 0)",
+    impossible_smooth="F.cross_entropy(off + 0 * x[:1], t[1:2], label_smoothing=0.1, reduction=R)",
+    huge="nn.CrossEntropyLoss(reduction=R)(x * 1e29, t)",
+    likelihood="nn.NLLLoss(reduction=R)(x, t)",
+    likelihood_weighted="nn.NLLLoss(w, ignore_index=1, reduction=R)(x, t)",
+    likelihood_all_ignored="nn.NLLLoss(reduction=R)(x, t * 0 - 100)",
+    likelihood_of_a_row="nn.NLLLoss(w, reduction=R)(x[0], t[0])",
+    likelihood_of_a_grid="nn.NLLLoss(w, reduction=R)(grid + 0 * x[0, 0], labels)",
+    likelihood_of_infinity="nn.NLLLoss(w, reduction=R)(x * math.inf, t)",
+)
+def test_class_options(code: str, reduction: str) -> None:
+    check(f"{CLASSES}y = {code.replace('R)', repr(reduction) + ')')}\n"
+          "y.sum().backward()\ny, x.grad, q.grad, off.grad")  # fmt: skip
+
+
+@pytest.mark.needs_torch
+@table(
+    too_smooth="nn.CrossEntropyLoss(label_smoothing=1.5)(x, t)",
+    too_smooth_probabilities="nn.CrossEntropyLoss(label_smoothing=1.5)(x, q)",
+    smoothing_is_no_number="nn.CrossEntropyLoss(label_smoothing='0.1')(x, t)",
+    weight_of_another_length="nn.CrossEntropyLoss(w[:2])(x, t)",
+    weight_of_another_length_for_a_grid="nn.CrossEntropyLoss(w[:2])(grid, labels)",
+    weight_of_another_length_for_probabilities="nn.CrossEntropyLoss(w[:2])(x, q)",
+    weight_with_two_axes="nn.CrossEntropyLoss(w[None])(x, t)",
+    weight_of_another_dtype="nn.CrossEntropyLoss(w.double())(x, t)",
+    weight_of_another_dtype_for_a_grid="nn.CrossEntropyLoss(w.double())(grid, labels)",
+    weight_learned="F.cross_entropy(x, t, w.requires_grad_())",
+    weight_learned_for_a_grid="F.cross_entropy(grid, labels, w.requires_grad_())",
+    weight_learned_for_probabilities="""
+F.cross_entropy(x, q, w.requires_grad_()).backward()
+w.grad, x.grad, q.grad""",
+    a_list_of_weights="F.cross_entropy(x, t, [0.5, 2.0, 0.0])",
+    ignored_with_probabilities="nn.CrossEntropyLoss(ignore_index=0)(x, q)",
+    ignored_negative_with_probabilities="nn.CrossEntropyLoss(ignore_index=-1)(x, q)",
+    ignored_is_no_whole_number="nn.CrossEntropyLoss(ignore_index=1.0)(x, t)",
+    ignored_is_a_truth_value="nn.CrossEntropyLoss(ignore_index=True)(x, t)",
+    ignored_is_numpys="nn.CrossEntropyLoss(ignore_index=np.int64(1))(x, t)",
+    one_hot_labels="nn.CrossEntropyLoss()(x, F.one_hot(t, 3))",
+    grid_of_bytes="nn.CrossEntropyLoss()(grid, labels.to(torch.uint8))",
+    bytes_smooth_and_weighted="nn.CrossEntropyLoss(w, label_smoothing=0.1)(x, t.to(torch.uint8))",
+    probabilities_of_a_scalar="nn.CrossEntropyLoss()(x[0, 0], q[0, 0])",
+    out_of_bounds_but_smooth="nn.CrossEntropyLoss(label_smoothing=0.1)(x, t + 1)",
+    state="nn.CrossEntropyLoss(w).state_dict(), nn.NLLLoss(w).state_dict()",
+    attributes="m = nn.CrossEntropyLoss(w, ignore_index=1, label_smoothing=0.1)\n"
+    "m.ignore_index, m.label_smoothing, m.reduction, m.weight",
+    likelihood_of_a_scalar="nn.NLLLoss()(x[0, 0], t[0])",
+    likelihood_of_whole_numbers="nn.NLLLoss()(x.long(), t)",
+    likelihood_of_a_list="F.nll_loss(x, [0, 2, 1])",
+)
+def test_class_rules(code: str) -> None:
+    check(CLASSES + code)
+
+
+# --- BCELoss --------------------------------------------------------------------------------------
+
+UNIT = """
+q = torch.tensor([[0.5, 0.0], [1.0, 0.25], [1.0, 0.0]], requires_grad=True)
+t = torch.tensor([[1.0, 1.0], [1.0, 0.25], [0.0, 0.0]], requires_grad=True)
+w = torch.tensor([0.5, 2.0])
+"""
+
+
+@pytest.mark.needs_torch
+@every_reduction
+@table(
+    logarithms_end_at_minus_100="nn.BCELoss(reduction=R)(q, t)",
+    weight="nn.BCELoss(w, reduction=R)(q, t)",
+    weight_of_zero="nn.BCELoss(w * 0, reduction=R)(q, t)",
+    wider_weight="nn.BCELoss(w.double(), reduction=R)(q, t)",
+    column="F.binary_cross_entropy(q, t, weight=torch.ones(3, 1) / 3, reduction=R)",
+    empty="nn.BCELoss(w, reduction=R)(q[:0], t[:0])",
+    near_one="nn.BCELoss(reduction=R)(1 - q * 2**-23, t)",
+)
+def test_bce_of_probabilities(code: str, reduction: str) -> None:
+    check(f"{UNIT}y = {code.replace('R)', repr(reduction) + ')')}\n"
+          "y.sum().backward()\ny, q.grad, t.grad")  # fmt: skip
+
+
+@pytest.mark.needs_torch
+@table(
+    below_0="nn.BCELoss()(q - 1, t)",
+    above_1="nn.BCELoss()(q + 1, t)",
+    nan="nn.BCELoss()(q * math.nan, t)",
+    target_above_1="nn.BCELoss()(q, t * 2)",
+    sizes="nn.BCELoss()(q, t[0])",
+    dtypes="nn.BCELoss()(q, t.double())",
+    integers="nn.BCELoss()(q, t.long())",
+    weight_does_not_fit="nn.BCELoss(torch.ones(3))(q, t)",
+    weight_is_larger="nn.BCELoss(torch.ones(4, 3, 2))(q, t)",
+    weight_learned="F.binary_cross_entropy(q, t, w.requires_grad_())",
+    a_number_as_target="nn.BCELoss()(q, 1.0)",
+    a_number_as_weight="F.binary_cross_entropy(q, t, 1.0)",
+    reduction="F.binary_cross_entropy(q, t, reduction='avg')",
+    state="nn.BCELoss(w).state_dict(), nn.BCELoss().reduction",
+    second_derivative="""
+(g,) = torch.autograd.grad(nn.BCELoss(reduction="sum")(q, t), q, create_graph=True)
+torch.autograd.grad(g.sum(), (q, t))""",
+)
+def test_bce_of_probabilities_rules(code: str) -> None:
+    check(UNIT + code)
+
+
+# --- MSELoss, L1Loss, SmoothL1Loss ----------------------------------------------------------------
+
+PAIRS = """
+x = torch.tensor([[0.5, -1.0], [2.0, 0.0], [0.0, 5.0]], requires_grad=True)
+t = torch.tensor([[0.5, 1.0], [1.0, -0.5], [0.25, 1.0]], requires_grad=True)
+w = torch.tensor([[0.5, 2.0], [0.0, 1.0], [1.0, 3.0]])
+"""
+
+
+@pytest.mark.needs_torch
+@every_reduction
+@table(
+    squares="nn.MSELoss(reduction=R)(x, t)",
+    squares_weighted="F.mse_loss(x, t, weight=w, reduction=R)",
+    squares_with_weights_of_zero="F.mse_loss(x, t, weight=w * 0, reduction=R)",
+    squares_against_a_row="nn.MSELoss(reduction=R)(x, t[0])",
+    squares_of_a_column="nn.MSELoss(reduction=R)(x[:, :1], t)",
+    squares_against_whole_numbers="nn.MSELoss(reduction=R)(x, t.long() * t.long())",
+    squares_of_nothing="nn.MSELoss(reduction=R)(x[:0], t[:0])",
+    squares_in_mixed_dtypes="nn.MSELoss(reduction=R)(x.half(), t.double())",
+    squares_of_infinity="nn.MSELoss(reduction=R)(x * math.inf, t)",
+    distances="nn.L1Loss(reduction=R)(x, t)",
+    distances_weighted="F.l1_loss(x, t, weight=w, reduction=R)",
+    distances_against_a_row="nn.L1Loss(reduction=R)(x, t[0])",
+    distances_of_nothing="nn.L1Loss(reduction=R)(x[:0], t[:0])",
+    distances_of_nan="nn.L1Loss(reduction=R)(x * math.nan, t)",
+    smooth="nn.SmoothL1Loss(reduction=R)(x, t)",
+    smooth_at_the_corner="nn.SmoothL1Loss(reduction=R)(t + 1, t)",
+    smooth_against_a_row="nn.SmoothL1Loss(reduction=R)(x, t[0])",
+    half_as_smooth="nn.SmoothL1Loss(reduction=R, beta=0.5)(x, t)",
+    not_smooth="nn.SmoothL1Loss(beta=0.0, reduction=R)(x, t)",
+    not_smooth_in_whole_numbers="nn.SmoothL1Loss(beta=0, reduction=R)(x, t)",
+    smooth_nan="nn.SmoothL1Loss(reduction=R)(x * math.nan, t)",
+    smooth_infinity="nn.SmoothL1Loss(reduction=R)(x * math.inf, t)",
+)
+def test_distances(code: str, reduction: str) -> None:
+    check(f"{PAIRS}y = {code.replace('R)', repr(reduction) + ')')}\n"
+          "y.sum().backward()\ny, x.grad, t.grad")  # fmt: skip
+
+
+@pytest.mark.needs_torch
+@table(
+    squares_that_do_not_fit="nn.MSELoss()(x, torch.ones(3))",
+    column_against_row="nn.MSELoss()(torch.ones(4, 1), torch.ones(4))",
+    distances_that_do_not_fit="nn.L1Loss()(x, torch.ones(3))",
+    smooth_that_do_not_fit="nn.SmoothL1Loss()(x, torch.ones(3))",
+    beta_below_0="nn.SmoothL1Loss(beta=-1.0)(x, t)",
+    beta_nan="nn.SmoothL1Loss(beta=math.nan)(x, t)",
+    beta_none="nn.SmoothL1Loss(beta=None)(x, t)",
+    beta_of_numpy="nn.SmoothL1Loss(beta=np.float32(0.5))(x, t)",
+    weight_of_another_shape="F.mse_loss(x, t, weight=w[0])",
+    weight_that_is_a_number="F.l1_loss(x, t, weight=1.0)",
+    weight_learned="F.mse_loss(x, t, weight=w.requires_grad_()).backward(); w.grad",
+    integers="nn.MSELoss()(x.long(), t.long())  # type",
+    sum_of_integers="nn.L1Loss(reduction='sum')(x.long(), t.long())",
+    mean_of_integers="nn.L1Loss()(x.long(), t.long())",
+    booleans="nn.L1Loss()(x > 0, t > 0)",
+    a_number_as_target="nn.MSELoss()(x, 1.0)",
+    a_list_as_input="F.l1_loss([1.0], t)",
+    reduction="F.mse_loss(x, t, reduction='avg')",
+    reduction_with_weight="F.mse_loss(x, t, weight=w, reduction='avg')",
+    attributes="nn.SmoothL1Loss(beta=0.5).beta, nn.L1Loss(reduction='sum').reduction",
+)
+def test_distance_rules(code: str) -> None:
+    check(PAIRS + code)
+
+
 # --- On this engine alone -------------------------------------------------------------------------
 
 
@@ -337,10 +474,8 @@ def test_an_array_of_labels_is_refused() -> None:
 
 
 def test_what_torch_offers_and_this_engine_does_not_is_refused() -> None:
-    with pytest.raises(RuntimeError, match=r"class probabilities .* not supported"):
-        tg.nn.CrossEntropyLoss()(tg.ones(3, 4), tg.full((3, 4), 0.25))
-    for loss in (tg.nn.BCEWithLogitsLoss, tg.nn.CrossEntropyLoss):
-        for option in ("weight", "size_average", "reduce"):
+    for loss in (tg.nn.BCEWithLogitsLoss, tg.nn.CrossEntropyLoss, tg.nn.MSELoss, tg.nn.BCELoss):
+        for option in ("size_average", "reduce"):
             with pytest.raises(TypeError, match=option):
                 loss(**{option: None})
         with pytest.raises(ValueError, match="avg is not a valid value for reduction"):

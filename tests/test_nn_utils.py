@@ -45,18 +45,18 @@ m[0].weight.grad[0, 0] = float("inf"); u.clip_grad_norm_(m.parameters(), 0.1), g
 m[0].weight.grad[0, 0] = float("inf"); u.clip_grad_norm_(m.parameters(), 0.1, float("inf")), grads()
 m[0].weight.grad[0, 0] = 1e30; u.clip_grad_norm_(m.parameters(), 0.1), grads()
 m[0].weight.grad[0, 0] = float("nan")
-    u.clip_grad_norm_(m.parameters(), 0.1, error_if_nonfinite=True)
+|u.clip_grad_norm_(m.parameters(), 0.1, error_if_nonfinite=True)
 m[0].weight.grad[0, 0] = float("inf")
-    u.clip_grad_norm_(m.parameters(), 0.1, 1, error_if_nonfinite=True)
+|u.clip_grad_norm_(m.parameters(), 0.1, 1, error_if_nonfinite=True)
 m[0].weight.grad[0, 0] = float("nan")
-    try: u.clip_grad_norm_(m.parameters(), 0.1, error_if_nonfinite=True)
-    except RuntimeError: grads()
+|try: u.clip_grad_norm_(m.parameters(), 0.1, error_if_nonfinite=True)
+|except RuntimeError: grads()
 g = m[0].weight.grad; u.clip_grad_norm_(m.parameters(), 0.1); g is m[0].weight.grad, g._version
 t = u.clip_grad_norm_(m.parameters(), 0.1); t.requires_grad, t.shape, t.dtype
 m[0].double(); m[0].weight.grad = m[0].weight.grad.double()
-    t = u.clip_grad_norm_(m.parameters(), 0.1); t, grads()
+|t = u.clip_grad_norm_(m.parameters(), 0.1); t, grads()
 p = torch.ones(2, requires_grad=True); (p ** 3).sum().backward(create_graph=True)
-    u.clip_grad_norm_([p], 0.1); p.grad.requires_grad
+|u.clip_grad_norm_([p], 0.1); p.grad.requires_grad
 u.get_total_norm(grads()), u.get_total_norm(grads(), 1), u.get_total_norm([])
 u.get_total_norm(m[0].bias), u.get_total_norm(m[0].bias.detach(), norm_type="inf")
 u.clip_grads_with_norm_(m.parameters(), 0.1, torch.tensor(2.0)), grads()
@@ -85,10 +85,10 @@ u.parameters_to_vector([torch.ones(2, 3).T])  # type
 v = torch.arange(13.0); u.vector_to_parameters(v, m.parameters()), m.state_dict()
 v = torch.arange(13.0); u.vector_to_parameters(v, m.parameters()); v[0] = 9; m[0].weight
 v = torch.arange(13.0); u.vector_to_parameters(v, m.parameters())
-    optim.SGD(m.parameters(), lr=1.0).step(); v
+|optim.SGD(m.parameters(), lr=1.0).step(); v
 p = m[0].weight; u.vector_to_parameters(torch.ones(13), m.parameters()); p is m[0].weight, p.grad, p
 v = u.parameters_to_vector(m.parameters()); u.vector_to_parameters(v * 2, m.parameters())
-    m.state_dict(), m[0].weight.is_leaf
+|m.state_dict(), m[0].weight.is_leaf
 u.vector_to_parameters(torch.ones(20), m.parameters()); m.state_dict()
 u.vector_to_parameters(torch.ones(13).double(), m.parameters()); m.state_dict()
 u.vector_to_parameters(torch.ones(5), m.parameters())
@@ -161,7 +161,7 @@ nn.init.xavier_normal_(torch.empty(3, 2), 2.0, torch.Generator().manual_seed(3))
 nn.init.kaiming_uniform_(torch.empty(3, 2), generator=torch.Generator().manual_seed(3))
 nn.init.kaiming_normal_(torch.empty(3, 2), generator=torch.Generator().manual_seed(3))
 g = torch.Generator().manual_seed(3)
-    nn.init.uniform_(torch.empty(2), 1, 2, g), torch.rand(1, generator=g)
+|nn.init.uniform_(torch.empty(2), 1, 2, g), torch.rand(1, generator=g)
 torch.manual_seed(0); nn.init.kaiming_uniform_(tensor=torch.empty(3, 4, 2), a=0, mode="fan_out")
 torch.manual_seed(0); nn.init.normal_(torch.empty(2, dtype=torch.float64), std=0)
 nn.init.constant_(torch.empty(2, dtype=torch.int64), 3), nn.init.zeros_(torch.ones(2).long())

@@ -8,9 +8,9 @@ tensor([[-0.2080]], grad_fn=<AddmmBackward0>)
 """
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import autograd, cuda, nn, ops, optim
+from . import autograd, cuda, nn, ops, optim, utils
 from ._state import (
     enable_grad,
     inference_mode,
@@ -20,6 +20,7 @@ from ._state import (
     recording,
     set_grad_enabled,
 )
+from ._torch import from_torch, to_torch
 from .creation import (
     BoolTensor,
     ByteTensor,
@@ -49,6 +50,7 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .custom import op
 from .dtypes import (
     Size,
     bool_,
@@ -69,6 +71,7 @@ from .dtypes import (
     set_default_dtype,
     uint8,
 )
+from .errors import no_such_name
 from .formatting import set_printoptions
 from .methods import Tensor
 from .random import (
@@ -87,6 +90,7 @@ from .random import (
     seed,
     set_rng_state,
 )
+from .serialize import load, save
 
 __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "BoolTensor",
@@ -126,6 +130,7 @@ __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "float32",
     "float64",
     "from_numpy",
+    "from_torch",
     "full",
     "full_like",
     "get_default_dtype",
@@ -145,6 +150,7 @@ __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "is_inference_mode_enabled",
     "is_tensor",
     "linspace",
+    "load",
     "long",
     "manual_seed",
     "multiply",
@@ -154,6 +160,7 @@ __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "numel",
     "ones",
     "ones_like",
+    "op",
     "ops",
     "optim",
     "pi",
@@ -166,6 +173,7 @@ __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "randperm",
     "recording",
     "result_type",
+    "save",
     "seed",
     "set_default_dtype",
     "set_grad_enabled",
@@ -174,7 +182,9 @@ __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "short",
     "subtract",
     "tensor",
+    "to_torch",
     "uint8",
+    "utils",
     "zeros",
     "zeros_like",
 ]
@@ -195,3 +205,7 @@ absolute, clip, divide, multiply, subtract = ops.abs, ops.clamp, ops.div, ops.mu
 if TYPE_CHECKING:  # the names that the table provides
 
     def __getattr__(name: str) -> Any: ...
+else:
+
+    def __getattr__(name: str) -> NoReturn:
+        raise no_such_name(__name__, name)

@@ -22,6 +22,10 @@ class Composition:
         self.name = self.__name__ = function.__name__
         self.__doc__ = function.__doc__
         self.__signature__ = inspect.signature(function)
+        names = [p.name for p in self.__signature__.parameters.values()]
+        kinds = [p.kind for p in self.__signature__.parameters.values()]
+        open_ended = inspect.Parameter.VAR_POSITIONAL in kinds  # x.reshape(2, 3)
+        self.sequence = names if open_ended else []
         self.examples = examples
 
     def __repr__(self) -> str:
@@ -33,6 +37,9 @@ class Composition:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs:
             kwargs = errors.aliased(self, kwargs)
+            args = (*args, *(kwargs.pop(name) for name in self.sequence if name in kwargs))
+        if len(args) < len(self.sequence) and not kwargs:
+            raise errors.missing(self.name, self.sequence[len(args) :])
         if args and not isinstance(args[0], EXPECTED) and not hasattr(args[0], "_apply"):
             errors.not_a_tensor(self.name, args[0])
         try:

@@ -143,21 +143,21 @@ def full(
     return made(array, None, device, requires_grad)
 
 
-def number(name: str, argument: str, position: int, x: Any) -> int | float:
+def number(name: str, argument: str, position: int, x: Any, kind: str = "Number") -> int | float:
     """The Python number ``x``, or that in a 0-d tensor or NumPy scalar; else torch's TypeError."""
     if isinstance(x, Tensor | np.ndarray | np.generic) and x.ndim == 0:
         return x.item()  # type: ignore[no-any-return]
     if isinstance(x, float | int):
         return x
     raise TypeError(
-        f"{name}(): argument '{argument}' (position {position}) must be Number, not "
+        f"{name}(): argument '{argument}' (position {position}) must be {kind}, not "
         f"{type(x).__name__}"
     )
 
 
 def whole(name: str, argument: str, position: int, x: Any) -> int:
     """The whole number ``x``; else torch's TypeError."""
-    if hasattr(x, "__index__") and not isinstance(x, bool):
+    if hasattr(x, "__index__") and not isinstance(x, bool) and not getattr(x, "ndim", 0):
         return x.__index__()  # type: ignore[no-any-return]
     raise TypeError(
         f"{name}(): argument '{argument}' (position {position}) must be int, not {type(x).__name__}"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NoReturn
+
+from .errors import no_such_name
+
 
 def is_available() -> bool:
     """Always False: this engine computes on the CPU."""
@@ -27,3 +31,9 @@ def synchronize(device: object = None) -> None:
 
 def empty_cache() -> None:
     """Does nothing: there is no cache."""
+
+
+if not TYPE_CHECKING:  # a type checker finds a wrong name by itself
+
+    def __getattr__(name: str) -> NoReturn:
+        raise no_such_name(__name__, name)

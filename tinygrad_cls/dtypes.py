@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import C_NAMES, TITLES
+
 
 class dtype:  # noqa: N801  (torch's name)
     """A tensor's element type. It prints as torch's does, so that scripts print the same bytes.
@@ -17,10 +19,10 @@ class dtype:  # noqa: N801  (torch's name)
     (torch.float32, 8, False)
     """
 
-    def __init__(self, name: str, title: str, c_name: str) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.title = title
-        self.c_name = c_name
+        self.title = TITLES[name]
+        self.c_name = C_NAMES[name]
         self.numpy = np.dtype(name)
         self.itemsize = self.numpy.itemsize
         self.is_floating_point = self.numpy.kind == "f"
@@ -159,15 +161,15 @@ class Size(tuple[int, ...]):
         return int(np.prod(self, dtype=np.int64))
 
 
-float32 = dtype("float32", "Float", "float")
-float64 = dtype("float64", "Double", "double")
-float16 = dtype("float16", "Half", "c10::Half")
-int64 = dtype("int64", "Long", "long int")
-int32 = dtype("int32", "Int", "int")
-int16 = dtype("int16", "Short", "short int")
-int8 = dtype("int8", "Char", "signed char")
-uint8 = dtype("uint8", "Byte", "unsigned char")
-bool_ = dtype("bool", "Bool", "bool")
+float32 = dtype("float32")
+float64 = dtype("float64")
+float16 = dtype("float16")
+int64 = dtype("int64")
+int32 = dtype("int32")
+int16 = dtype("int16")
+int8 = dtype("int8")
+uint8 = dtype("uint8")
+bool_ = dtype("bool")
 
 DTYPES = (float32, float64, float16, int64, int32, int16, int8, uint8, bool_)
 OF_NUMPY = {d.numpy: d for d in DTYPES}
@@ -406,7 +408,12 @@ def refuse_integers(op: Any, kind: np.dtype[Any]) -> None:
         raise RuntimeError(
             f"std and var only support floating point and complex dtypes, not {title}; {fix}"
         )
-    raise NotImplementedError(f"\"{op.name}_cpu\" not implemented for '{title}'; {fix}")
+    name = TORCH_KERNELS.get(op.name, op.name)
+    raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{title}'; {fix}")
+
+
+TORCH_KERNELS = {"logsigmoid": "log_sigmoid", "squared_error": "mse"}
+"""torch's names of kernels, where they are others, for its texts."""
 
 
 def refuse_booleans(op: Any, kind: np.dtype[Any]) -> None:

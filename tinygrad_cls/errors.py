@@ -6,18 +6,21 @@ Nothing here runs on the good path, except ``axes`` and ``match``.
 from __future__ import annotations
 
 import math
-import traceback
-import warnings
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
-from .callsite import PACKAGE, line
+from .callsite import line
 
 ALIASES: dict[str, str | int] = {
     "axis": "dim",
     "keepdims": "keepdim",
+    "a": 0,
+    "x": 0,
+    "x1": 0,
+    "x2": 1,
     "input": 0,
     "self": 0,
     "other": 1,
@@ -27,13 +30,34 @@ NUMPY_ASKS = ("out", "dtype")
 """What NumPy's functions pass on to a method of theirs, as None."""
 TORCH_ARGUMENTS = {"x": "input", "a": "input", "b": "other", "mask": "condition"}
 """torch's names of the inputs, for its texts."""
+OWN_ALIASES: dict[str, dict[str, int]] = {
+    "bmm": {"mat2": 1}, "clamp_max": {"max": 1}, "clamp_min": {"min": 1}, "dot": {"tensor": 1},
+    "mm": {"mat2": 1}, "mv": {"vec": 1}, "pow": {"exponent": 1}, "split": {"split_size": 1},
+    "where": {"input": 1, "other": 2},
+}  # fmt: skip
+"""torch's names of inputs that it gives other names than in other functions."""
 
 
 TITLES = {
     "float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long", "int32": "Int",
     "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool",
 }  # fmt: skip
-"""torch's names of the dtypes in its texts."""
+C_NAMES = {
+    "float32": "float", "float64": "double", "float16": "c10::Half", "int64": "long int",
+    "int32": "int", "int16": "short int", "int8": "signed char", "uint8": "unsigned char",
+    "bool": "bool",
+}  # fmt: skip
+"""torch's names of the dtypes in its texts: its own, and those of C++."""
+
+
+def typename(x: Any) -> str:
+    """torch's name for the type of a value; a class or a function gives its own name."""
+    if hasattr(x, "_edge"):
+        return str(x.type())
+    named = x if hasattr(x, "__name__") else type(x)
+    home = getattr(named, "__module__", None)
+    name: str = getattr(named, "__qualname__", named.__name__)
+    return name if home in (None, "builtins") else f"{home}.{name}"
 
 
 def said(kind: type[Exception], text: str) -> Exception:
@@ -87,7 +111,7 @@ def one_axis(dim: Any, ndim: int) -> int:
 
 def not_a_tensor(name: str, x: Any, argument: str = "input", position: int = 1) -> NoReturn:
     """torch's text for a list or a number in a tensor's place."""
-    kind = "numpy.ndarray" if isinstance(x, np.ndarray) else type(x).__name__
+    kind = ("numpy." if isinstance(x, np.ndarray | np.generic) else "") + type(x).__name__
     raise TypeError(
         f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {kind}; make "
         f"one with tensor(...) or from_numpy(...)"
@@ -97,11 +121,12 @@ def not_a_tensor(name: str, x: Any, argument: str = "input", position: int = 1) 
 def aliased(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """Keyword arguments with NumPy's and torch's names replaced by the function's own."""
     names = list(function.__signature__.parameters)
+    aliases = ALIASES | OWN_ALIASES.get(function.name, {})
     renamed = {}
     for name, value in kwargs.items():
         if name in NUMPY_ASKS and name not in names and value is None:
             continue
-        alias = name if name in names else ALIASES.get(name, name)
+        alias = name if name in names else aliases.get(name, name)
         renamed[names[alias] if isinstance(alias, int) else alias] = value
     return renamed
 
@@ -114,8 +139,9 @@ def bind(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, d
             f"{op.name}() takes {len(names)} arguments ({', '.join(names)}), {len(args)} were given"
         )
     bound = dict(zip(names, args, strict=False))
+    aliases = ALIASES | OWN_ALIASES.get(op.name, {})
     for name, value in kwargs.items():
-        alias = ALIASES.get(name, name) if name not in names else name
+        alias = aliases.get(name, name) if name not in names else name
         key = op.inputs[alias] if isinstance(alias, int) and alias < len(op.inputs) else alias
         if key not in NUMPY_ASKS and key not in names:
             raise TypeError(
@@ -147,11 +173,15 @@ def not_bound(function: Any, args: Any, kwargs: Any, error: TypeError) -> Except
 
 def missing(name: str, arguments: Sequence[str]) -> Exception:
     """torch's text for arguments that were not given."""
-    listed = ", ".join(f'"{TORCH_ARGUMENTS.get(argument, argument)}"' for argument in arguments)
+    second = next((alias for alias, at in OWN_ALIASES.get(name, {}).items() if at == 1), "other")
+    torchs = {**TORCH_ARGUMENTS, "b": second}
+    listed = ", ".join(f'"{torchs.get(argument, argument)}"' for argument in arguments)
     return TypeError(f"{name}() missing {len(arguments)} required positional arguments: {listed}")
 
 
-def explain(op: Any, inputs: Sequence[Any], error: Exception) -> Exception:
+def explain(
+    op: Any, inputs: Sequence[Any], error: Exception, static: dict[str, Any] | None = None
+) -> Exception:
     """What a kernel's error means in terms of the op's law."""
     if hasattr(error, "said"):
         return error
@@ -161,6 +191,12 @@ def explain(op: Any, inputs: Sequence[Any], error: Exception) -> Exception:
     if isinstance(error, ZeroDivisionError):
         return RuntimeError(f"ZeroDivisionError: {law}")
     if isinstance(error, TypeError):
+        for position, (name, value) in enumerate((static or {}).items(), len(inputs) + 1):
+            if type(op.static[name]) in (int, float) and not isinstance(value, int | float):
+                return TypeError(
+                    f"{op.name}(): argument '{name}' (position {position}) must be Number, not "
+                    f"{type(value).__name__}: it is {value!r}"
+                )
         return TypeError(f"{op.name}(): {error}. {law}")
     try:
         op.law.bind(shapes, op.inputs)
@@ -222,7 +258,7 @@ def cannot_multiply(name: str, shapes: Sequence[tuple[int, ...]]) -> str | None:
 
 def stale(saved: Any, node: Any) -> Exception:
     """A value that backward reads was overwritten after it was saved."""
-    source = node if saved.where < 0 else node.edges[saved.where]
+    source = node if saved.where < 0 else (*node.edges, None)[saved.where]
     made = ""
     if hasattr(source, "clock"):
         name = source.name()
@@ -240,14 +276,14 @@ def stale(saved: Any, node: Any) -> Exception:
     )
 
 
-def freed(node: Any) -> Exception:
+def freed(name: str) -> Exception:
     """A second backward through values that the first one freed."""
     return RuntimeError(
         "Trying to backward through the graph a second time (or directly access saved tensors "
         "after they have already been freed). Saved intermediate values of the graph are freed "
         "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to "
         "backward through the graph a second time or if you need to access saved tensors after "
-        f"calling backward. ({node.name()} is the first node whose values are gone; a fresh "
+        f"calling backward. ({name} is the first node whose values are gone; a fresh "
         "forward pass makes a fresh graph.)"
     )
 
@@ -272,35 +308,32 @@ def match(cotangents: Sequence[Any], outputs: Sequence[Any]) -> None:
         )
 
 
-def refuse_nan(node: Any, pulled: Sequence[Any], useful: set[Any] | None) -> None:
-    """Raises where a node of backward made a nan: what anomaly detection asks for."""
-    asked = [
-        i
-        for i, edge in enumerate(node.edges)
-        if edge is not None and (useful is None or edge in useful)
-    ]
-    for i, (_, g) in zip(asked, pulled, strict=False):
-        if np.isnan(getattr(g, "_array", g)).any():
-            raise anomalous(node, i)
+def not_several(x: Any) -> NoReturn:
+    """What is neither a tensor nor a sequence of them."""
+    raise TypeError(f"'{type(x).__name__}' object is not iterable: give a tensor or a sequence")
 
 
-def anomalous(node: Any, i: int) -> Exception:
-    """A node of backward made a nan; warns first of the lines that called its op."""
-    called = getattr(node, "called", None)
-    where = "it was recorded before anomaly detection was on"
-    if called is not None:
-        lines = [frame for frame in called if not frame.filename.startswith(PACKAGE)]
-        warnings.warn(
-            f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n"
-            + "".join(traceback.format_list(lines)),
-            stacklevel=2,
-        )
-        last = lines[-1]
-        where = f"its op was called in {last.filename}, line {last.lineno}: {last.line}"
-    return RuntimeError(
-        f"Function '{node.name()}' returned nan values in its {i}th output. That is the gradient "
-        f"of its input {i}; {where}"
-    )
+def require_grad(inputs: Sequence[Any], caller: str) -> None:
+    """Refuses to differentiate for no tensor, or for one that doesn't require grad."""
+    if not inputs:
+        raise RuntimeError(f"`inputs` argument to `{caller}()` cannot be empty.")
+    for x in inputs:
+        if not hasattr(x, "_edge"):
+            raise RuntimeError(
+                f"all inputs have to be Tensors or GradientEdges, but got {type(x).__name__}"
+            )
+        if x._edge is None:
+            raise RuntimeError(
+                f"One of the differentiated Tensors does not require grad: its shape is "
+                f"{tuple(x.shape)}; make it with requires_grad=True"
+            )
+
+
+BOTH = (
+    "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+    "allow_unused=False."
+)
+"""torch's text for autograd.grad with both."""
 
 
 def unused(i: int, shape: tuple[int, ...]) -> Exception:
@@ -309,3 +342,15 @@ def unused(i: int, shape: tuple[int, ...]) -> Exception:
         f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
         f"allow_unused=True if this is the desired behavior. Its shape is {shape}."
     )
+
+
+def no_such_name(module: str, name: str) -> AttributeError:
+    """What a module of the package says of a name that it lacks: torch may well have it."""
+    text = f"module '{module}' has no attribute '{name}'"
+    if not name.startswith("__"):  # else it is Python that asks
+        text += (
+            ": this engine is for small classifiers, made of linear layers, activations, Dropout "
+            "and BatchNorm1d and trained by SGD or Adam. docs/surface.md lists its names; for all "
+            "else there is PyTorch"
+        )
+    return AttributeError(text, name=name, obj=sys.modules[module])  # for "Did you mean"

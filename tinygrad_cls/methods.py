@@ -87,6 +87,16 @@ def in_place(entry: Any) -> Callable[..., Any]:
     return call
 
 
+def assignment(op: Op) -> Callable[[Tensor, Any], Any]:
+    """``a *= b``."""
+
+    def call(self: Tensor, other: Any) -> Any:
+        other = operand(other)
+        return NotImplemented if other is NotImplemented else self._in_place(op, other)
+
+    return call
+
+
 def conversion(kind: dtype) -> Callable[[Tensor], Any]:
     """``float()`` and its like."""
 
@@ -125,7 +135,7 @@ def install(cls: Any) -> None:
     for name, entry in BINARY.items():
         setattr(cls, f"__{name}__", operator(entry))
         setattr(cls, f"__r{name}__", reflected(entry))
-        setattr(cls, f"__i{name}__", in_place(entry))
+        setattr(cls, f"__i{name}__", assignment(entry))
     for name, entry in COMPARISONS.items():
         setattr(cls, f"__{name}__", operator(entry))
     for kind in dtypes.DTYPES:  # float(), long(), ...

@@ -9,13 +9,14 @@ write it here; functions, methods, tests and docs read this table.
 from __future__ import annotations
 
 import builtins
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import kernels as k
 from .composition import Composition, composed
-from .errors import axes, not_a_tensor, said
+from .errors import TITLES, axes, not_a_tensor, said
 from .kernels import count, inverse, nonempty, permutation, ratio, resolved, segment
 from .op import Op, op
 
@@ -79,10 +80,18 @@ softplus = op(EACH, "log(1 + e**(beta x)) / beta, and x where beta x > threshold
 
 
 @op(EACH, "max(x, 0), with slope 0 at 0.", types="number", quiet=True,
-    d_x=lambda g, y: masked_fill(g, y <= 0, 0))
+    d_x=lambda g, y: where_both(y != 0, g, 0))
 def relu(x, *, out=None):
-    zeros = np.zeros_like(x)  # NumPy's maximum is faster with an array than with a number
+    zeros = np.empty_like(x)  # NumPy's maximum is faster with an array than with a number
+    zeros.fill(0)
     return np.maximum(x, zeros, out=zeros if out is None else out)
+
+
+@op(EACH, "x where x > 0, else negative_slope x, which is the slope at 0 too.",
+    "x(3, 4); x(3, 4), negative_slope=0.2", types="floating",
+    d_x=lambda g, x, negative_slope: where(x > 0, g, g * negative_slope))
+def leaky_relu(x, negative_slope=0.01, *, out=None):
+    return k.where(x > 0, x, x * negative_slope, out)
 
 
 # --- choosing ------------------------------------------------------------------------------------
@@ -229,7 +238,7 @@ product = op("(...,n,k),(...,k,m)->(...,n,m)",
     d_a=lambda g, b: product(g, mT(b)), d_b=lambda g, a: product(mT(a), g))(k.mm)
 affine = op("(n,i),(o,i),(o)->(n,o)", "x W' + b for a batch of rows.",
     "x(3, 4), x(2, 4), x(2); x(50, 3), x(2, 3), x(2)", types="same", d_x=lambda g, W: product(g, W),
-    d_W=lambda g, x: product(g.T, x), d_b=lambda g: sum(g, 0))(k.affine)
+    d_W=lambda g, x: product(g.T, x), d_b=lambda g: rows(g))(k.affine)
 
 # --- shape and index -----------------------------------------------------------------------------
 
@@ -268,6 +277,8 @@ cast = op(EACH, "x in another dtype.", "x(3, 4), dtype=dtype('float64')", types=
 spread = op("(...)->(shape)", "The adjoint of sum: x repeated over the axes `dim` of `shape`.",
     "x(3), shape=(3, 4), dim=1; x(1, 4), shape=(3, 4), dim=0, keepdim=True", types="any",
     d_x=lambda g, dim, keepdim: sum(g, dim, keepdim))(k.spread)
+rows = op("(n,o)->(o)", "The sum of the rows: the adjoint of adding a bias to each.",
+    "x(3, 4); x(50, 3)", types="any", d_x=lambda g, x_shape: broadcast_to(g, x_shape))(k.rows)
 sum_to = op("(...)->(shape)", "The adjoint of broadcast_to: the sum over what it repeated.",
     "x(2, 3, 4), shape=(3, 1)", types="any",
     d_x=lambda g, x_shape: broadcast_to(g, x_shape))(k.sum_to)
@@ -310,16 +321,42 @@ binary_cross_entropy_with_logits = op("(...),(...)->(?)",
         (sigmoid(x) - t) * g / (count(x_shape) if reduction == "mean" else 1)),
     d_t=lambda g, x, x_shape, reduction: (
         -x * g / (count(x_shape) if reduction == "mean" else 1)))(k.bce)
-nll = op("(n,c,...),(n,...)->(?)",
-    "-z[i, t[i]], reduced; rows whose label is ignore_index count for nothing.",
-    "x(3, 4), labels(4, 3); x(3, 4, 2), labels(4, 3, 2), reduction='sum'; "
-    "x(3, 4), labels(4, 3), reduction='none', ignore_index=1", types="any",
-    d_z=lambda g, t, z_shape, reduction, ignore_index: (
-        nll_adjoint(g, t, z_shape, reduction, ignore_index)))(k.nll)
-nll_adjoint = op("(?),(n,...)->(shape)", "The adjoint of nll, which is linear in z.",
-    "x(), labels(4, 3), shape=(3, 4); "
-    "x(3), labels(4, 3), shape=(3, 4), reduction='none', ignore_index=1", types="any",
-    d_x=lambda g, t, reduction, ignore_index: nll(g, t, reduction, ignore_index))(k.nll_adjoint)
+positively_weighted = op("(...),(...),(...)->(...)",
+    "(1 - t) x - log sigmoid x ((p - 1) t + 1): binary cross-entropy whose positives weigh p.",
+    "x(3, 4), x(3, 4), positive(4); x(5), x(5), positive()",
+    d_x=lambda g, x, t, p: ((p * t + 1 - t) * sigmoid(x) - p * t) * g,
+    d_t=lambda g, x, p: (logsigmoid(-x) - p * logsigmoid(x)) * g)(k.positively_weighted)
+binary_cross_entropy = op(PAIR, "-(t log q + (1 - t) log(1 - q)), each logarithm at least -100.",
+    "unit(3, 4), unit(3, 4); unit(), unit()", types="floating",
+    d_q=lambda g, q, t: g * binary_cross_entropy_slope(q, t),
+    d_t=lambda g, q: g * (log1p(-q) - log(q)))(k.bce_of_probabilities)
+# torch's second derivative in q, which is finite at q = 0 and 1
+binary_cross_entropy_slope = op(PAIR, "(q - t) / max((1 - q) q, 1e-12)",
+    "unit(3, 4), unit(3, 4); unit(), unit()", types="floating",
+    d_q=lambda g, q, t: g * (q * q - 2 * q * t + t) / ((q + 1e-12) * (1 - q + 1e-12)) ** 2,
+    d_t=lambda g, q: -g / clamp_min((1 - q) * q, 1e-12))(k.bce_slope)
+squared_error = op(PAIR, "(a - b)**2", types="floating",
+    d_a=lambda g, a, b: g * 2 * (a - b), d_b=lambda g, a, b: g * 2 * (b - a))(k.squared_error)
+smooth_l1 = op(PAIR, "d**2 / (2 beta) where d = |a - b| < beta, else d - beta / 2.",
+    "x(3, 4), x(3, 4); x(3, 1), x(2, 1, 4), beta=2.0", types="floating",
+    d_a=lambda g, a, b, beta: g * smooth_sign(a, b, beta),
+    d_b=lambda g, a, b, beta: -g * smooth_sign(a, b, beta))(k.smooth_l1)
+smooth_sign = op(PAIR, "(a - b) / beta within [-1, 1]; its corners are flat.",
+    "x(3, 4), x(3, 4); x(3, 1), x(2, 1, 4), beta=2.0", types="floating",
+    d_a=lambda g, a, b, beta: where(abs(a - b) < beta, g / beta, 0),
+    d_b=lambda g, a, b, beta: where(abs(a - b) < beta, -g / beta, 0))(k.smooth_sign)
+nll = op("(n,c,...),(n,...),(?)->(?)",
+    "-w[t[i]] z[i, t[i]], reduced; rows whose label is ignore_index count for nothing.",
+    "x(3, 4), labels(4, 3), 1; x(3, 4, 2), labels(4, 3, 2), positive(4), reduction='sum'; "
+    "x(3, 4), labels(4, 3), positive(4); "
+    "x(3, 4), labels(4, 3), 1, reduction='none', ignore_index=1", types="any",
+    d_z=lambda g, t, w, z_shape, reduction, ignore_index: (
+        nll_adjoint(g, t, w, z_shape, reduction, ignore_index)))(k.nll)
+nll_adjoint = op("(?),(n,...),(?)->(shape)", "The adjoint of nll, which is linear in z.",
+    "x(), labels(4, 3), positive(4), shape=(3, 4); "
+    "x(3), labels(4, 3), 1, shape=(3, 4), reduction='none', ignore_index=1", types="any",
+    d_x=lambda g, t, w, reduction, ignore_index: (
+        nll(g, t, w, reduction, ignore_index)))(k.nll_adjoint)
 
 # fmt: on
 # --- compositions: torch's names that are made of the ops above ----------------------------------
@@ -463,9 +500,9 @@ def reshape(x, *shape):
 
 
 @composed("x(3, 4), (2, 6)")
-def view(x, *shape):
+def view(x, *size):
     """``reshape`` that shares memory or raises RuntimeError."""
-    return reshaped(x, resolved(sizes(shape), count(x.shape)), copy=False)
+    return reshaped(x, resolved(sizes(size), count(x.shape)), copy=False)
 
 
 @composed("x(2, 3, 4); x(2, 3, 4), 1")
@@ -754,25 +791,33 @@ def prod(x, dim=None, keepdim=False):
     return prod_along(flatten(x), 0) if dim is None else prod_along(x, dim, keepdim)
 
 
-def correction_of(unbiased, correction):
-    """torch's older ``unbiased`` flag as a correction."""
-    return correction if unbiased is None else int(unbiased)
+def corrected(name, x, dim, unbiased, correction):
+    """The dim and correction that torch's older forms mean: ``x.var(False)``, ``unbiased=False``."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if unbiased is not None:
+        correction = int(unbiased)
+    if count(x.shape, axes(dim, x.ndim)) <= correction:
+        warnings.warn(
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the "
+            f"reduction factor (input numel divided by output numel). The result is nan or inf.",
+            stacklevel=4,
+        )
+    return dim, correction
 
 
 @composed("x(3, 4); x(3, 4), 1, correction=0")
 def var(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """The variance; divides by n - 1 unless ``correction=0`` (or ``unbiased=False``)."""
-    if isinstance(dim, bool):
-        dim, unbiased = None, dim
-    return variance(x, dim, correction_of(unbiased, correction), keepdim)
+    dim, correction = corrected("var", x, dim, unbiased, correction)
+    return variance(x, dim, correction, keepdim)
 
 
 @composed("x(3, 4); x(3, 4), 1, correction=0")
 def std(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """The standard deviation; divides by n - 1 unless ``correction=0`` (``unbiased=False``)."""
-    if isinstance(dim, bool):
-        dim, unbiased = None, dim
-    return deviation(x, dim, correction_of(unbiased, correction), keepdim)
+    dim, correction = corrected("std", x, dim, unbiased, correction)
+    return deviation(x, dim, correction, keepdim)
 
 
 @composed("x(3, 4); x(3, 4), 1, 1; x(3, 4), inf, 1; x(3, 4), 3")
@@ -796,6 +841,15 @@ def nonzero(x, as_tuple=False):
 @composed("x(3, 4), x(3, 4)")
 def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Whether ``|a - b| <= atol + rtol |b|``, element by element."""
+    if not hasattr(b, "dtype"):
+        not_a_tensor("isclose", b, "other", 2)
+    if a.dtype != b.dtype:
+        raise said(RuntimeError, f"{TITLES[a.dtype.name]} did not match {TITLES[b.dtype.name]}")
+    for name, limit in (("rtol", rtol), ("atol", atol)):
+        if limit < 0:
+            raise said(
+                RuntimeError, f"{name} must be greater than or equal to zero, but got {limit:g}"
+            )
     near = logical_or(a == b, logical_and(isfinite(b), abs(a - b) <= abs(b) * rtol + atol))
     return logical_or(near, logical_and(isnan(a), isnan(b))) if equal_nan else near
 
@@ -822,23 +876,48 @@ for _name, _entry in TABLE.items():
 KERNELS.update(globals())
 KERNELS.update((name, entry.kernel) for name, entry in TABLE.items() if isinstance(entry, Op))
 
+
+def over(name):
+    """torch's name of a reduction's backward: the overload with ``dim`` is number 1."""
+    return lambda saved: f"{name}Backward{int(saved['dim'] is not None)}"
+
+
+def indexing(saved):
+    """torch's name of the backward of ``x[index]``: that of the last step it takes."""
+    index, step = saved["index"], "Slice"
+    for part in index if isinstance(index, tuple) else (index,):
+        if hasattr(part, "dtype"):
+            return "IndexBackward0"
+        if part is None:
+            step = "Unsqueeze"
+        elif part is not Ellipsis and part != slice(None):
+            step = "Slice" if isinstance(part, slice) else "Select"
+    return f"{step}Backward0"
+
+
 TORCH_NAMES = {
     "affine": "Addmm", "broadcast_to": "Expand", "cast": "ToCopy", "concatenate": "Cat",
-    "deviation": "Std", "getitem": "Index", "logsigmoid": "LogSigmoid", "median_value": "Median",
-    "nll": "NllLoss", "p_norm": "LinalgVectorNorm", "permuted": "Permute", "prod_along": "Prod",
-    "product": "Mm", "replaced": "CopySlices", "reshaped": "View", "take_along": "Gather",
-    "variance": "Var", "where_both": "Where",
+    "deviation": "Std", "getitem": indexing, "logsigmoid": "LogSigmoid", "mean": over("Mean"),
+    "median_value": "Median", "nll": "NllLoss", "p_norm": "LinalgVectorNorm", "permuted": "Permute",
+    "positively_weighted": "BinaryCrossEntropyWithLogits", "prod_along": "Prod", "product": "Mm",
+    "replaced": "CopySlices", "reshaped": "View", "smooth_l1": "SmoothL1Loss",
+    "squared_error": "MseLoss", "sum": over("Sum"), "take_along": "Gather", "variance": "Var",
+    "where_both": "Where",
 }  # fmt: skip
-"""What torch calls the backward of an op that has another name here."""
+"""What torch calls the backward of an op that has another name here; of some it depends on what
+they were given."""
 
 HELPERS = (
-    "affine cast concatenate deviation getitem mT median_value nll nll_adjoint nonzero_rows p_norm "
-    "permuted prod_along product product_of_others put put_along replaced reshaped spread sum_to "
-    "take_along ties variance where_both zeros_of"
+    "affine binary_cross_entropy binary_cross_entropy_slope cast concatenate deviation getitem "
+    "median_value mT nll nll_adjoint nonzero_rows p_norm permuted positively_weighted prod_along "
+    "product product_of_others put put_along replaced reshaped rows smooth_l1 smooth_sign spread "
+    "squared_error sum_to take_along ties variance where_both zeros_of"
 ).split()
 """Entries that torch has no public name for: they serve the others and stay in this module."""
 
-FUNCTIONS = "binary_cross_entropy_with_logits cat linear logsigmoid one_hot softplus stack".split()
+FUNCTIONS = (
+    "binary_cross_entropy_with_logits cat leaky_relu linear logsigmoid one_hot softplus stack"
+).split()
 """Entries that torch has as functions but not as methods of a tensor."""
 
 NOT_IN_PLACE = ("argsort clone isfinite isinf isnan log_softmax maximum minimum softmax").split()

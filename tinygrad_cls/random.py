@@ -85,14 +85,21 @@ def get_rng_state() -> Tensor:
     return default_generator.get_state()
 
 
-def set_rng_state(state: Tensor) -> None:
+def set_rng_state(new_state: Tensor) -> None:
     """Continues the default generator from a state."""
-    default_generator.set_state(state)
+    default_generator.set_state(new_state)
 
 
-def stream_of(generator: Generator | None) -> Stream:
-    """The stream to draw from: the default one, unless another is given."""
-    return (generator or default_generator).stream
+def stream_of(name: str, generator: Generator | None) -> Stream:
+    """The stream that the function ``name`` draws from: the default one, unless one is given."""
+    if generator is None:
+        return default_generator.stream
+    if not isinstance(generator, Generator):
+        raise TypeError(
+            f"{name}(): argument 'generator' must be torch.Generator, not "
+            f"{type(generator).__name__}; a seed goes to Generator().manual_seed(seed)"
+        )
+    return generator.stream
 
 
 def real(name: str, dtype: Any, kernel: str) -> np.dtype[Any]:
@@ -122,7 +129,7 @@ def sampler(name: str, kernel: str, draw: Callable[[Stream, Any, Any], Any], doc
                 f"of: {name}(2, 3); {name}((2, 3)); {name}(size=(2, 3))"
             )
         shape, kind = shape_of(name, sizes, size), real(name, dtype, kernel)
-        return made(draw(stream_of(generator), shape, kind), None, device, requires_grad)
+        return made(draw(stream_of(name, generator), shape, kind), None, device, requires_grad)
 
     create.__name__ = create.__qualname__ = name
     create.__doc__ = doc
@@ -169,7 +176,7 @@ def randint(
         for name, bound in (("from", first), ("to - 1", end - 1)):
             if not least <= bound <= most:
                 raise RuntimeError(f"{name} is out of bounds for {kind.c_name}: {bound}")
-    drawn = stream_of(generator).integers(first, end, shape)
+    drawn = stream_of("randint", generator).integers(first, end, shape)
     return made(drawn, kind, device, requires_grad)
 
 
@@ -192,7 +199,8 @@ def randperm(
         raise RuntimeError(
             f"value cannot be converted to type {kind.name}_t without overflow: {count - 1}"
         )
-    return made(stream_of(generator).permutation(count), kind, device, requires_grad)
+    drawn = stream_of("randperm", generator).permutation(count)
+    return made(drawn, kind, device, requires_grad)
 
 
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
@@ -212,19 +220,26 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
             "Expected p_in >= 0 && p_in <= 1 to be true, but got false: a probability lies in "
             f"[0, 1], and these run from {p.min()} to {p.max()}"
         )
-    return new(stream_of(generator).bernoulli(p.shape, p).astype(p.dtype))
+    return new(stream_of("bernoulli", generator).bernoulli(p.shape, p).astype(p.dtype))
 
 
 rand_like, randn_like = like(rand), like(randn)
 
 
-def overwrite(tensor: Tensor, draw: Callable[[Any], Any]) -> Tensor:
-    """Writes what ``draw(shape)`` gives into the tensor, in the order of its memory, as torch."""
-    tensor._check_in_place(False)
+def in_memory_order(tensor: Tensor, draw: Callable[[Any], Any]) -> Any:
+    """What ``draw(shape)`` gives for the tensor's elements in the order of its memory, as torch."""
     steps = tensor.stride()
+    if 0 in steps:  # an expanded tensor, which has no order
+        return draw(tuple(tensor.shape))
     order = sorted(range(tensor.ndim), key=lambda i: -steps[i])
     drawn = draw(tuple(tensor.shape[i] for i in order))
-    tensor.copy_(new(drawn.transpose(np.argsort(order))))
+    return drawn.transpose(np.argsort(order))
+
+
+def overwrite(tensor: Tensor, draw: Callable[[Any], Any]) -> Tensor:
+    """Writes what ``draw(shape)`` gives into the tensor."""
+    tensor._check_in_place(False)
+    tensor.copy_(new(in_memory_order(tensor, draw)))
     return tensor
 
 
@@ -233,8 +248,9 @@ def uniform_(
 ) -> Tensor:
     """Fills with uniform numbers from [low, to)."""
     kind = real("uniform_", self.dtype, "check_uniform_bounds")
-    first, end = number("uniform_", "from", 1, low), number("uniform_", "to", 2, to)
-    stream = stream_of(generator)
+    first = number("uniform_", "from", 1, low, "float")
+    end = number("uniform_", "to", 2, to, "float")
+    stream = stream_of("uniform_", generator)
     return overwrite(self, lambda shape: stream.uniform(shape, kind, first, end))
 
 
@@ -242,8 +258,10 @@ def normal_(
     self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
     """Fills with normal numbers of mean ``mean`` and standard deviation ``std``."""
-    kind, stream = real("normal_", self.dtype, "normal_kernel_cpu"), stream_of(generator)
-    mean, std = number("normal_", "mean", 1, mean), number("normal_", "std", 2, std)
+    kind = real("normal_", self.dtype, "normal_kernel_cpu")
+    stream = stream_of("normal_", generator)
+    mean = number("normal_", "mean", 1, mean, "float")
+    std = number("normal_", "std", 2, std, "float")
     if self.is_contiguous():
         return overwrite(self, lambda shape: stream.normal(shape, kind, mean, std))
     # torch draws one by one where memory has gaps; so does the stream, for fewer than 16

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes, ops
+from ._state import state
 from .dtypes import CPU, Size
 from .errors import axes
 from .formatting import tensor_repr
@@ -78,6 +79,8 @@ class Surface:
         return self.shape if dim is None else self.shape[self._axis(dim)]
 
     def _axis(self, dim: int) -> int:
+        if not self.ndim:
+            raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
         return axes(dim, self.ndim)[0]
 
     def dim(self) -> int:
@@ -242,7 +245,7 @@ class Surface:
 
     def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
         """The memory as a NumPy array; refused where a write would escape autograd."""
-        if self.requires_grad and not force:
+        if self.requires_grad and state.grad_enabled and not force:
             raise RuntimeError(
                 "Can't call numpy() on Tensor that requires grad. "
                 "Use tensor.detach().numpy() instead."

@@ -660,13 +660,13 @@ class Tensor(Surface):
             )
         return self._in_place(ops.masked_fill, EVERYWHERE, value)
 
-    def copy_(self, source: Tensor, non_blocking: bool = False) -> Tensor:
-        """Sets every element from ``source``, broadcast and cast."""
-        if not isinstance(source, Tensor):
-            not_a_tensor("copy_", source, "other")
-        if not fits(source.shape, self.shape):
-            raise RuntimeError(sizes_must_match([self.shape, source.shape]))
-        return self._in_place(ops.masked_fill, EVERYWHERE, source.to(self.dtype))
+    def copy_(self, other: Tensor, non_blocking: bool = False) -> Tensor:
+        """Sets every element from ``other``, broadcast and cast."""
+        if not isinstance(other, Tensor):
+            not_a_tensor("copy_", other, "other")
+        if not fits(other.shape, self.shape):
+            raise RuntimeError(sizes_must_match([self.shape, other.shape]))
+        return self._in_place(ops.masked_fill, EVERYWHERE, other.to(self.dtype))
 
 
 def fits(shape: Any, target: Any) -> bool:

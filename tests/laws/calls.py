@@ -69,6 +69,7 @@ def namespace(seed: str) -> dict[str, Any]:
     return {
         "x": x,
         "positive": lambda *shape: np.asarray(np.abs(x(*shape))),
+        "unit": lambda *shape: np.asarray(1 / (1 + np.exp(-x(*shape)))),
         "mask": mask,
         "labels": labels,
         "whole": whole,

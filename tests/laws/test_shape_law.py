@@ -36,7 +36,7 @@ def misfits(call: Call) -> list[tuple[str, list[Array]]]:
     """The call's arrays with one axis grown that another array has too, and the axis's name."""
     law, found = call.entry.law, []
     for i, a in enumerate(call.arrays):
-        named = [axis for axis in law.inputs[call.place(i)] if axis != "..."]
+        named = [axis for axis in law.inputs[call.place(i)] if axis not in ("...", "?")]
         first = law.inputs[call.place(i)].index(named[0]) if named else 0
         for axis in named:
             if sum(axis in axes for axes in law.inputs) > 1:

@@ -6,6 +6,7 @@ Import it through the fixture ``twins``: it needs PyTorch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -37,8 +38,9 @@ def median_value(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return torch.median(x) if dim is None else torch.median(x, dim, keepdim).values
 
 
-def nll(z: Any, t: Any, reduction: str = "mean", ignore_index: int = -100) -> Any:
-    return F.nll_loss(z, t, reduction=reduction, ignore_index=ignore_index)
+def nll(z: Any, t: Any, w: Any, reduction: str = "mean", ignore_index: int = -100) -> Any:
+    weight = w.to(z.dtype) if hasattr(w, "ndim") and w.ndim else None
+    return F.nll_loss(z, t, weight, reduction=reduction, ignore_index=ignore_index)
 
 
 def adjoint(
@@ -54,6 +56,13 @@ def product_of_others(x: Any, dim: int) -> Any:
     z = x if x.requires_grad else x.detach().requires_grad_()
     y = z.prod(dim)
     return torch.autograd.grad(y, z, torch.ones_like(y), create_graph=True)[0]
+
+
+def slope(twin: Callable[..., Any], a: Any, b: Any) -> Any:
+    """torch's own slope in ``a`` of the elementwise ``twin``, itself differentiable."""
+    a, b = torch.broadcast_tensors(a if a.requires_grad else a.detach().requires_grad_(), b)
+    y = twin(a, b, reduction="none")
+    return torch.autograd.grad(y, a, torch.ones_like(y), create_graph=True)[0]
 
 
 def ties(x: Any, y: Any, dim: Any = None) -> Any:
@@ -81,6 +90,16 @@ TWINS: dict[str, Callable[..., Any]] = {
     "affine": F.linear,
     "argsort": argsort,
     "binary_cross_entropy_with_logits": F.binary_cross_entropy_with_logits,
+    "positively_weighted": lambda x, t, p: F.binary_cross_entropy_with_logits(
+        x, t, pos_weight=p, reduction="none"
+    ),
+    "smooth_l1": lambda a, b, beta=1.0: F.smooth_l1_loss(
+        *torch.broadcast_tensors(a, b), reduction="none", beta=beta
+    ),
+    "squared_error": lambda a, b: F.mse_loss(*torch.broadcast_tensors(a, b), reduction="none"),
+    "binary_cross_entropy_slope": lambda q, t: slope(F.binary_cross_entropy, q, t),
+    "smooth_sign": lambda a, b, beta=1.0: slope(partial(F.smooth_l1_loss, beta=beta), a, b),
+    "binary_cross_entropy": lambda q, t: F.binary_cross_entropy(q, t, reduction="none"),
     "broadcast_to": lambda x, shape: torch.broadcast_to(x, shape),
     "cast": converted,
     "concatenate": cat,
@@ -89,7 +108,7 @@ TWINS: dict[str, Callable[..., Any]] = {
     "masked_fill": masked_fill,
     "median_value": median_value,
     "nll": nll,
-    "nll_adjoint": lambda x, t, shape, **how: adjoint(x, nll, shape, t, **how),
+    "nll_adjoint": lambda x, t, w, shape, **how: adjoint(x, nll, shape, t, w, **how),
     "nonzero_rows": torch.nonzero,
     "p_norm": p_norm,
     "permuted": torch.permute,
@@ -101,6 +120,7 @@ TWINS: dict[str, Callable[..., Any]] = {
     "replaced": replaced,
     "reshape": lambda x, *shape: x.reshape(*shape),  # torch.reshape wants a tuple
     "reshaped": torch.reshape,
+    "rows": lambda x: x.sum(0),
     "sort": sort,
     "spread": lambda x, shape, dim=None, keepdim=False: adjoint(x, torch.sum, shape, dim, keepdim),
     "sum_to": lambda x, shape: x.sum_to_size(shape),

@@ -44,7 +44,7 @@ class Hooked:
     (tensor([-1.,  1.]),) tensor([0., 1.])
     """
 
-    _hooks: Hooks | None = None  # made with the first hook: without any, a call asks no more
+    _hooks: Hooks | None  # made with the first hook: without any, a call asks no more
     forward: Callable[..., Any]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -29,7 +29,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 def fans(tensor: Tensor) -> tuple[int, int]:
     """(inputs, outputs) of a weight of shape (outputs, inputs)."""
-    if tensor.ndim < 2:
+    if tensor.dim() < 2:
         raise ValueError(
             f"Fan in and fan out can not be computed for tensor with fewer than 2 dimensions: its "
             f"shape is {tuple(tensor.shape)}"
@@ -62,7 +62,8 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
 
 def zeros_(tensor: Tensor) -> Tensor:
     """Fills with 0."""
-    return constant_(tensor, 0.0)
+    with no_grad():
+        return tensor.zero_()
 
 
 def ones_(tensor: Tensor) -> Tensor:
@@ -121,9 +122,10 @@ def kaiming_deviation(tensor: Tensor, a: float, mode: str, nonlinearity: str) ->
 
 def is_empty(tensor: Tensor) -> bool:
     """Whether there is nothing to fill, with torch's warning if so."""
-    if tensor.numel() == 0:
+    empty = 0 in tensor.shape
+    if empty:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
-    return tensor.numel() == 0
+    return empty
 
 
 if not TYPE_CHECKING:  # a type checker finds a wrong name by itself

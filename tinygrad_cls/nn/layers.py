@@ -8,6 +8,7 @@ from typing import Any
 from .. import ops
 from ..creation import empty
 from ..dtypes import dtype as Dtype
+from ..errors import not_a_tensor
 from ..tensor import Tensor, apply
 from . import functional as F
 from . import init
@@ -61,6 +62,8 @@ class Linear(Module):
         W, b = own["weight"], own["bias"]
         if b is not None and type(input) is Tensor and input._array.ndim == 2:
             return apply(ops.affine, (input, W, b), {})  # what linear comes to, at once
+        if not isinstance(input, Tensor):
+            not_a_tensor("linear", input)
         return ops.linear(input, W, b)
 
     def extra_repr(self) -> str:

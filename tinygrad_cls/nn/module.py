@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from .. import dtypes
 from .._state import no_grad
+from ..errors import typename
 from ..tensor import Tensor, clear
 from .hooks import Hooked
 from .parameter import Buffer, Parameter
@@ -56,7 +57,12 @@ class Module(Hooked):
         if args:
             raise TypeError(f"{own} takes 1 positional argument but {len(args) + 1} were given")
         self.__dict__.update(
-            training=True, _parameters={}, _buffers={}, _modules={}, _not_persistent=set()
+            training=True,
+            _parameters={},
+            _buffers={},
+            _modules={},
+            _not_persistent=set(),
+            _hooks=None,
         )
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -103,7 +109,10 @@ class Module(Hooked):
                 return room[name]
             if name in (room := rooms["_buffers"]):
                 return room[name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        text = f"'{type(self).__name__}' object has no attribute '{name}'"
+        if "_modules" not in rooms:
+            text += ": begin __init__ with super().__init__()"
+        raise AttributeError(text, name=name, obj=self)
 
     def __delattr__(self, name: str) -> None:
         if not self._forget(name):
@@ -135,7 +144,8 @@ class Module(Hooked):
         if name not in self.__dict__[room] and hasattr(self, name):
             raise KeyError(f"attribute '{name}' already exists")
         if "." in name:
-            raise KeyError(f'{what} name can\'t contain ".", got: {name}')
+            got = f", got: {name}" if kind is Module else ""  # a KeyError's text is torch's whole
+            raise KeyError(f'{what} name can\'t contain "."{got}')
         if not name:
             raise KeyError(f'{what} name can\'t be empty string ""')
         if value is not None and not isinstance(value, kind):
@@ -157,7 +167,10 @@ class Module(Hooked):
     def add_module(self, name: str, module: Module | None) -> None:
         """Adds a child."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{typename(module)} is not a Module subclass")
+            raise TypeError(
+                f"{typename(module)} is not a Module subclass: a child is a layer that has been "
+                f"made, such as nn.ReLU(), neither a class nor a function"
+            )
         self._register("_modules", name, module, "torch.nn.Module")
 
     register_module = add_module
@@ -213,7 +226,8 @@ class Module(Hooked):
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Every parameter, a shared one once."""
-        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+        for _, parameter in self.named_parameters(recurse=recurse):
+            yield parameter
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
@@ -433,15 +447,6 @@ ROOMS: dict[str, tuple[type, str, str]] = {
     "_buffers": (Tensor, "buffer", "torch.nn.Buffer, torch.Tensor"),
 }
 """Where a module keeps what is registered: of which type, called what, and torch's words for it."""
-
-
-def typename(x: Any) -> str:
-    """torch's name for the type of ``x`` in an error."""
-    if isinstance(x, Tensor):
-        return str(x.type())
-    kind = x if isinstance(x, type) else type(x)
-    home = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    return home + kind.__qualname__
 
 
 def described(name: str, extra: list[str], children: list[str]) -> str:

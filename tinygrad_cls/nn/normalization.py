@@ -228,9 +228,9 @@ class BatchNorm1d(Module):
             init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Any:
-        if input.ndim not in (2, 3):
+        if input.dim() not in (2, 3):
             raise ValueError(
-                f"expected 2D or 3D input (got {input.ndim}D input): (N, C) or (N, C, L)"
+                f"expected 2D or 3D input (got {input.dim()}D input): (N, C) or (N, C, L)"
             )
         update = self.training and self.track_running_stats
         momentum = 0.0 if self.momentum is None else self.momentum

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, NoReturn
 from .. import ops
 from .._state import no_grad
 from ..creation import tensor
-from ..errors import no_such_name
+from ..errors import no_such_name, typename
 from ..tensor import Tensor
-from .module import typename
 
 __all__ = [
     "clip_grad_norm_",

@@ -11,6 +11,7 @@ from .sgd import SGD
 __all__ = ["SGD", "Adam", "Optimizer", "lr_scheduler"]
 
 if not TYPE_CHECKING:  # a type checker finds a wrong name by itself
+    del globals()["adam"], globals()["sgd"]  # files of ours, and SGD and Adam misspelt
 
     def __getattr__(name: str) -> NoReturn:
         raise no_such_name(__name__, name)

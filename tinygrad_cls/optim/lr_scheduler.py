@@ -11,9 +11,10 @@ import types
 import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from weakref import ref
 
+from ..errors import no_such_name
 from ..tensor import Tensor
 from .optimizer import Optimizer
 
@@ -293,3 +294,9 @@ def notice_steps(optimizer: Optimizer) -> None:
 
     step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
     optimizer.step = step  # type: ignore[method-assign]
+
+
+if not TYPE_CHECKING:  # a type checker finds a wrong name by itself
+
+    def __getattr__(name: str) -> NoReturn:
+        raise no_such_name(__name__, name)

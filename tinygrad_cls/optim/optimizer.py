@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from .._state import enable_grad
+from ..errors import typename
 from ..tensor import Tensor, clear
 from .packing import Batch, Packing
 
@@ -253,11 +254,9 @@ def check_tensors(params: list[Any]) -> None:
     """TypeError or ValueError where an update would go nowhere."""
     for p in params:
         if not isinstance(p, Tensor):
-            kind = type(p)
-            home = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
             raise TypeError(
-                f"optimizer can only optimize Tensors, but one of the params is "
-                f"{home}{kind.__qualname__}"
+                f"optimizer can only optimize Tensors, but one of the params is {typename(p)}: "
+                f"give model.parameters(), or one list of tensors"
             )
         if not (p.is_leaf or p.retains_grad):
             raise ValueError(

@@ -133,4 +133,4 @@ class BatchSampler(Sampler[list[int]]):
 
 def new_seed(generator: Generator | None) -> int:
     """A seed in [0, 2^63), as ``Tensor.random_()`` draws it: two words of the stream."""
-    return int(stream_of(generator).integers(0, 2**63, 1)[0])
+    return int(stream_of("random_", generator).integers(0, 2**63, 1)[0])
