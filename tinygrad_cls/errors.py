@@ -143,7 +143,8 @@ def bind(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, d
     for name, value in kwargs.items():
         alias = aliases.get(name, name) if name not in names else name
         key = op.inputs[alias] if isinstance(alias, int) and alias < len(op.inputs) else alias
-        if key not in NUMPY_ASKS and key not in names:
+        asked = key == "out" or (key in NUMPY_ASKS and value is None)
+        if key not in names and not asked:
             raise TypeError(
                 f"{op.name}() got an unexpected keyword argument '{name}'; "
                 f"it takes {', '.join(names)}"

@@ -792,7 +792,7 @@ def prod(x, dim=None, keepdim=False):
 
 
 def corrected(name, x, dim, unbiased, correction):
-    """The dim and correction that torch's older forms mean: ``x.var(False)``, ``unbiased=False``."""
+    """The dim and the correction, also from torch's older forms ``f(False)``, ``unbiased=False``."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if unbiased is not None:

@@ -229,9 +229,9 @@ def cross_entropy(
 ) -> Any:
     """-sum_c w_c q_c log softmax(x)_c: of logits x against classes or class probabilities q.
 
-    ``input`` is (N, C), (N, C, d1, ...) or (C,). ``target`` holds either class indices, int64 or
-    uint8 of the shape without C, or probabilities q of the input's shape. ``weight`` w, (C,), is a
-    constant for indices.
+    ``input`` is (N, C), (N, C, d1, ...) or (C,). ``target`` holds either class indices of the shape
+    without C, int64 (uint8 too, where there is no d1), or probabilities q of the input's shape.
+    ``weight`` w, (C,), is a constant for indices.
 
     Indices: rows whose target is ``ignore_index`` count for nothing; the mean divides by the sum
     of w over the targets of the others. If there are none it is nan, and the gradient 0.
