@@ -175,7 +175,6 @@ def test_backward(code: str) -> None:
     check(BACKWARD + code)
 
 
-@pytest.mark.xfail(strict=True, reason="zeros and None change places: docs/surface.md")
 @pytest.mark.needs_torch
 @snippets("""
 t = Two(); t.register_full_backward_hook(note("b")); p, q = t(x, torch.full((2, 2), 3.0))

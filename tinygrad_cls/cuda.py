@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
+from .dtypes import on_cpu
 from .errors import no_such_name
 
 
@@ -26,7 +27,8 @@ def manual_seed_all(seed: int) -> None:
 
 
 def synchronize(device: object = None) -> None:
-    """Does nothing: NumPy computes synchronously."""
+    """Refused, as torch's is without CUDA: there is nothing to wait for."""
+    on_cpu("cuda" if device is None else device)
 
 
 def empty_cache() -> None:

@@ -792,7 +792,7 @@ def prod(x, dim=None, keepdim=False):
 
 
 def corrected(name, x, dim, unbiased, correction):
-    """The dim and the correction, also from torch's older forms ``f(False)``, ``unbiased=False``."""
+    """The dim and the correction, as the older ``f(False)`` and ``unbiased=False`` mean them."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if unbiased is not None:
@@ -908,16 +908,15 @@ TORCH_NAMES = {
 they were given."""
 
 HELPERS = (
-    "affine binary_cross_entropy binary_cross_entropy_slope cast concatenate deviation getitem "
-    "median_value mT nll nll_adjoint nonzero_rows p_norm permuted positively_weighted prod_along "
-    "product product_of_others put put_along replaced reshaped rows smooth_l1 smooth_sign spread "
-    "squared_error sum_to take_along ties variance where_both zeros_of"
+    "affine binary_cross_entropy binary_cross_entropy_slope binary_cross_entropy_with_logits cast "
+    "concatenate deviation getitem median_value mT nll nll_adjoint nonzero_rows p_norm permuted "
+    "positively_weighted prod_along product product_of_others put put_along replaced reshaped "
+    "rows smooth_l1 smooth_sign spread squared_error sum_to take_along ties variance where_both "
+    "zeros_of"
 ).split()
 """Entries that torch has no public name for: they serve the others and stay in this module."""
 
-FUNCTIONS = (
-    "binary_cross_entropy_with_logits cat leaky_relu linear logsigmoid one_hot softplus stack"
-).split()
+FUNCTIONS = "cat leaky_relu linear logsigmoid one_hot softplus stack".split()
 """Entries that torch has as functions but not as methods of a tensor."""
 
 NOT_IN_PLACE = ("argsort clone isfinite isinf isnan log_softmax maximum minimum softmax").split()

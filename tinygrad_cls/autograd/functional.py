@@ -19,6 +19,8 @@ from ..creation import zeros_like
 from ..errors import no_such_name
 from ..tensor import Tensor
 
+__all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
+
 Func = Callable[..., Any]
 Tensors = tuple[Any, ...]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from .. import ops
 from .._state import state
+from ..autograd import Function
 from ..tensor import RemovableHandle, Tensor
 
 Gradients: TypeAlias = tuple[Any, ...]  # a Tensor or None for each input (or output) of a module
@@ -173,21 +174,21 @@ class Backward:
     def watch_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments as the module gets them."""
         self.inputs = len(args)
-        watched = watch(args, self.at_inputs)
+        watched = watch(args, self.at_inputs, zeros=True)
         self.reaches_inputs = watched is not args
         return watched
 
     def watch_outputs(self, result: Any) -> Any:
         """The result as the caller gets it."""
         if isinstance(result, tuple):
-            return watch(result, self.at_outputs)
+            return watch(result, self.at_outputs, zeros=False)
         if not isinstance(result, Tensor):
             warnings.warn(
                 f"For backward hooks to be called, module output should be a Tensor or a tuple of "
                 f"Tensors but received {type(result)}",
                 stacklevel=4,
             )
-        return watch((result,), self.at_outputs)[0]
+        return watch((result,), self.at_outputs, zeros=False)[0]
 
     def at_outputs(self, gradients: Gradients) -> Gradients:
         """The gradients of the outputs are known."""
@@ -243,49 +244,49 @@ def check_count(hook: str, what: str, answer: Any, gradients: Gradients) -> None
         )
 
 
-def watch(values: tuple[Any, ...], hook: Callable[[Gradients], Gradients]) -> tuple[Any, ...]:
-    """``values`` with copies in the place of the tensors that require grad: ``hook`` is called once
-    with the gradients of all, None for what has none, and returns those to go on with. The same
-    ``values`` where there is no gradient.
+def watch(
+    values: tuple[Any, ...], hook: Callable[[Gradients], Gradients], zeros: bool
+) -> tuple[Any, ...]:
+    """``values`` with copies in the place of the tensors: ``hook`` is called once with the
+    gradients of all and returns those to go on with. For a tensor without one it gets None, or
+    ``zeros``; for what is no tensor None. The same ``values`` where nothing requires grad.
     """
-    found = [i for i, x in enumerate(values) if isinstance(x, Tensor) and x.requires_grad]
-    if not found or not state.grad_enabled:
+    found = [i for i, x in enumerate(values) if isinstance(x, Tensor)]
+    if not any(values[i].requires_grad for i in found) or not state.grad_enabled:
         return values
 
     count = len(values)  # all that the graph is to keep of them
 
-    def among_all(gradients: Sequence[Tensor]) -> list[Tensor]:
+    def among_all(gradients: Gradients) -> Gradients:
         known = dict(zip(found, gradients, strict=True))
         answer = hook(tuple(known.get(i) for i in range(count)))
-        return [ops.zeros_of(known[i]) if answer[i] is None else answer[i] for i in found]
+        return tuple(answer[i] for i in found)
 
     copies = list(values)
-    for i, copied in zip(found, together([values[i] for i in found], among_all), strict=True):
-        copies[i] = copied
+    copied = BackwardHookFunction.apply(among_all, zeros, *(values[i] for i in found))
+    for i, copy in zip(found, copied, strict=True):
+        copies[i] = copy
     return tuple(copies) if type(values) is tuple else type(values)(*copies)
 
 
-def together(tensors: list[Tensor], hook: Callable[[Sequence[Tensor]], list[Tensor]]) -> list[Any]:
-    """Copies of ``tensors``; ``hook`` gets their gradients at once and returns what goes on.
+class BackwardHookFunction(Function):
+    """Copies of tensors, whose gradients pass through ``hook`` together.
 
     A copy, unlike a view, lies in memory as its original does: a hook that only looks changes no
-    bit. Several tensors pass through one vector, so that one node knows all their gradients.
+    bit.
     """
-    if len(tensors) == 1:
-        copied = ops.clone(tensors[0])
-        copied.register_hook(lambda g: hook([g])[0])
-        return [copied]
 
-    def vector(parts: Sequence[Tensor]) -> Any:
-        return ops.cat([ops.reshape(x, -1) for x in parts])
+    @staticmethod
+    def forward(
+        ctx: Any, hook: Callable[[Gradients], Gradients], zeros: bool, *tensors: Tensor
+    ) -> Any:
+        ctx.set_materialize_grads(zeros)
+        ctx.hook = hook
+        copies = tuple(ops.clone(x) for x in tensors)
+        constant = [y for x, y in zip(tensors, copies, strict=True) if not x.requires_grad]
+        ctx.mark_non_differentiable(*constant)
+        return copies
 
-    def parts(vector: Tensor) -> list[Any]:
-        pieces = ops.split(vector, [x.numel() for x in tensors])
-        return [
-            ops.reshape(piece, tuple(x.shape)).to(x.dtype)
-            for piece, x in zip(pieces, tensors, strict=True)
-        ]
-
-    joined = vector(tensors)
-    joined.register_hook(lambda g: vector(hook(parts(g))).to(joined.dtype))
-    return parts(joined)
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return (None, None, *ctx.hook(gradients))

@@ -23,6 +23,8 @@ Factor: TypeAlias = Callable[[int], float]
 
 ORDER = "See more details at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
 
+__all__ = ["CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "StepLR"]
+
 
 class LRScheduler:
     """The base of every schedule; a subclass defines ``get_lr``.
