@@ -122,10 +122,11 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool | None = True) 
     except ImportError:
         raise
     except FileRefused as error:
-        raise FileRefused(f"{name}: {error}. {ADVICE}") from None
+        raise FileRefused(f"{name}: {error}. {REFUSED}") from None
     except DAMAGE as error:
         what = f"{type(error).__name__}: {error}"
-        raise FileRefused(f"{name}: the file is damaged ({what}). {ADVICE}") from error
+        raise FileRefused(f"{name}: the file is damaged ({what}). {DAMAGED}") from error
 
 
-ADVICE = "Nothing was loaded; take a whole copy, or save the tensors anew with torch.save."
+REFUSED = "Nothing was loaded; of a model, save the state_dict(), and load files that you trust."
+DAMAGED = "Nothing was loaded; take a whole copy of the file."
