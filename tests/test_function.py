@@ -539,3 +539,18 @@ def test_in_threads():
     for thread in threads:
         thread.join()
     assert found == {i: [2.0 * i] * 3 for i in range(4)}
+
+
+@snippets("""
+from collections import namedtuple
+|P = namedtuple("P", "a b")
+|class F(torch.autograd.Function):
+|    @staticmethod
+|    def forward(ctx, x): return P(x * 2, x * 3)
+|    @staticmethod
+|    def backward(ctx, a, b): return a * 2 + b * 3
+|x = torch.ones(2, requires_grad=True); y = F.apply(x); (y[0] + y[1]).sum().backward()
+|type(y).__name__, x.grad
+""")
+def test_a_named_tuple_is_a_tuple(code: str) -> None:
+    check(code)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parity import check
+from parity import check, snippets
 
 import tinygrad_cls as tg
 from tinygrad_cls import nn
@@ -734,4 +734,26 @@ def test_init_has_torchs_bits(code: str, dtype: str) -> None:
     module_then_draw="torch.manual_seed(1); nn.Linear(3, 2); nn.ReLU(); torch.rand(2)",
 )
 def test_init_rules(code: str) -> None:
+    check(code)
+
+
+@snippets("""
+m = nn.Linear(2, 2); w = torch.ones(2, 2, requires_grad=True); del m.weight; m.weight = w * 2
+|m(torch.ones(1, 2)).sum().backward(); w.grad
+m = nn.Linear(2, 1); del m.weight; m.register_buffer("weight", torch.ones(1, 2)); m.bias.fill_
+|m(torch.ones(3, 2)) - m.bias
+m = nn.Linear(2, 1); w = m.weight.detach().clone(); del m.bias; m.bias = None
+|torch.equal(m(torch.ones(1, 2)), torch.ones(1, 2) @ w.T)
+m = nn.Linear(2, 1); del m.bias; m(torch.ones(1, 2))
+class Net(nn.Module):
+|    def __init__(self):
+|        super().__init__(); self._hooks = []; self._hook = self._named = self._forget = 3
+|        self._register = self._owner = self._convert = 4; self.layer = nn.Linear(2, 1)
+|    def forward(self, x): return self.layer(x)
+|n = Net(); h = n.register_forward_hook(lambda m, a, y: y * 0)
+|del n.layer.bias; n.layer.bias = None
+|n.double()(torch.ones(1, 2).double()), [name for name, _ in n.named_parameters()], n._hooks
+""")
+def test_what_a_model_may_do_to_its_attributes(code: str) -> None:
+    """Weight normalization, pruning and hypernetworks replace a parameter by a computed tensor."""
     check(code)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from parity import check, compare, outcome, pytorch, snippets
 
 import tinygrad_cls
+from tinygrad_cls.op import op
 
 # --- making them ------------------------------------------------------------------------------
 
@@ -953,3 +954,63 @@ def test_numpy_functions_that_call_methods(name, axis):
     wanted = getattr(np, name)(values, axis=axis)
     found = getattr(np, name)(tinygrad_cls.from_numpy(values), axis=axis)
     np.testing.assert_allclose(np.asarray(found), wanted)
+
+
+@snippets("""
+torch.zeros(1, dtype=torch.float32).fill_(1e300)
+x = torch.zeros(1, dtype=torch.float32); x[0] = 1e300; x
+torch.zeros(1, dtype=torch.float32).fill_(math.inf)
+x = torch.zeros(1, dtype=torch.float32); x[0] = math.inf; x
+torch.zeros(1, dtype=torch.float16).fill_(1e300)
+x = torch.zeros(1, dtype=torch.float16); x[0] = 1e300; x
+torch.zeros(1, dtype=torch.int64).fill_(math.nan)
+x = torch.zeros(1, dtype=torch.int64); x[0] = math.nan; x
+torch.zeros(1, dtype=torch.int64).fill_(1e300)
+x = torch.zeros(1, dtype=torch.int64); x[0] = 1e300; x
+torch.zeros(1, dtype=torch.int32).fill_(2.7)
+x = torch.zeros(1, dtype=torch.int32); x[0] = 2.7; x
+torch.zeros(1, dtype=torch.int32).fill_(3e9)
+x = torch.zeros(1, dtype=torch.int32); x[0] = 3e9; x
+torch.zeros(1, dtype=torch.uint8).fill_(300)
+x = torch.zeros(1, dtype=torch.uint8); x[0] = 300; x
+torch.zeros(1, dtype=torch.uint8).fill_(-1)
+x = torch.zeros(1, dtype=torch.uint8); x[0] = -1; x
+torch.zeros(1, dtype=torch.int8).fill_(-129)
+x = torch.zeros(1, dtype=torch.int8); x[0] = -129; x
+torch.zeros(1, dtype=torch.bool).fill_(math.nan)
+x = torch.zeros(1, dtype=torch.bool); x[0] = math.nan; x
+torch.zeros(1, dtype=torch.float64).fill_(10**30)
+x = torch.ones(2, requires_grad=True); x.data = torch.ones(2).long()
+torch.tensor([3e38]).norm(), torch.tensor([[3e38], [3e38]]).norm(3, dim=1)
+x = torch.tensor([3e38], requires_grad=True)
+|for _ in range(2): (x * 2).sum().backward(torch.tensor(1.5e38))
+|x.grad
+x = torch.zeros(2).half(); x[0] = torch.tensor(1e30); x
+x = torch.zeros(2); x[0] = torch.tensor(1e300, dtype=torch.float64); x
+x = torch.zeros(2, 3, requires_grad=True); y = x.relu()
+|y.backward(torch.tensor([[math.inf, math.nan, 1.0], [-math.inf, 2.0, math.nan]])); x.grad
+x = torch.tensor([math.nan, math.inf, 1e-45, -0.0], requires_grad=True); y = x.relu()
+|y.backward(torch.tensor([math.inf, math.nan, math.inf, math.inf])); x.grad
+""")
+def test_numbers_at_the_edge(code: str) -> None:
+    """What does not fit is refused or becomes infinite, without NumPy's warnings, as in torch."""
+    check(code)
+
+
+def test_a_kernel_that_computes_with_tensors() -> None:
+    """A kernel runs in a context that can be entered once; what it calls runs in it already."""
+
+    @op("(...)->(...)", d_x=lambda g: g)
+    def nested(x):
+        return tinygrad_cls.tensor(x).log().numpy()
+
+    @op("(...)->(...)", d_x=lambda g: g)
+    def failing(x):
+        raise RuntimeError("cannot enter context: it says")
+
+    with np.errstate(all="raise"):
+        assert nested(tinygrad_cls.tensor([-1.0])).isnan().all()
+        with pytest.raises(RuntimeError, match="it says"):
+            failing(tinygrad_cls.ones(1))
+        with pytest.raises(FloatingPointError):  # the caller's settings are as they were
+            np.log(np.array([-1.0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -341,6 +342,30 @@ def of_number(x: Any) -> dtype:
     if isinstance(x, float | np.floating):
         return Default.dtype
     return bool_ if isinstance(x, bool | np.bool_) else int64
+
+
+def check_number(value: Any, kind: dtype) -> None:
+    """torch's errors for a Python number that a tensor of this dtype can't hold.
+
+    >>> check_number(300, uint8)
+    Traceback (most recent call last):
+    RuntimeError: value cannot be converted to type uint8_t without overflow: 300
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise OverflowError(f"int too big to convert: {value}")
+    if kind is bool_ or kind in (float64, float16):
+        return
+    if kind is float32:
+        fits = not math.isfinite(value) or abs(value) <= finfo(float32).max
+    else:
+        limits = iinfo(kind)
+        least = -limits.max if kind is uint8 else limits.min  # torch wraps a negative byte around
+        fits = math.isfinite(value) and least <= value <= limits.max
+    if not fits:
+        name = {"float32": "float", "int32": "int"}.get(kind.name, f"{kind.name}_t")
+        raise RuntimeError(f"value cannot be converted to type {name} without overflow: {value}")
 
 
 def common(op: Any, operands: Sequence[Any]) -> np.dtype[Any]:

@@ -122,6 +122,7 @@ def where(mask: Array, a: Array, b: Array, out: Array | None = None) -> Array:
         and type(a) is np.ndarray
         and mask.shape == a.shape
         and a.dtype.kind == "f"
+        and a.itemsize in WORDS
     ):
         # A product with the truth value, of the bits: twice as fast as np.where, and unlike a
         # product of floats it makes no nan of an infinite or nan a.

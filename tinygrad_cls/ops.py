@@ -198,6 +198,8 @@ def deviation(x, dim=None, correction=1, keepdim=False, *, out=None):
         * (x if p == 2 else sign(x) * masked_fill(abs(x), x == 0, 1) ** (p - 1))))
 @k.widened
 def p_norm(x, p=2, dim=None, keepdim=False, *, out=None):
+    if count(x.shape, dim) == 1:
+        return k.total(np.abs(x), dim, keepdim, out=out)  # no power, which may overflow
     y = k.total(k.power(np.abs(x), p), dim, keepdim, out=out)
     return np.sqrt(y, out=out) if p == 2 else np.power(y, 1 / p, out=out)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import math
 import threading
 import warnings
 import weakref
@@ -65,10 +64,9 @@ def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
     except EXPLAINED as error:
         raise explain(op, arrays, error, static) from None
     except RuntimeError as error:
-        if not str(error).startswith("cannot enter context"):
+        if not (INSIDE.get() and str(error).startswith("cannot enter context")):
             raise
-        with np.errstate(all="ignore"):  # inside a kernel that itself computes with Tensors
-            y = op.kernel(*arrays, **static)
+        y = op.kernel(*arrays, **static)  # in a kernel that itself computes with Tensors
     result = blank(Tensor)
     result._array = y if type(y) is ndarray else np.asarray(y)
     if op.view and y.base is not None and (y.base is arrays[0] or y.base is arrays[0].base):
@@ -92,9 +90,11 @@ class Quiet(threading.local):
     def __init__(self) -> None:
         context = contextvars.copy_context()
         context.run(np.seterr, all="ignore")
+        context.run(INSIDE.set, True)
         self.run = context.run
 
 
+INSIDE = contextvars.ContextVar("inside a kernel", default=False)
 quiet = Quiet()
 
 
@@ -174,7 +174,7 @@ def agree(op: Op, inputs: tuple[Any, ...], arrays: list[Any]) -> tuple[Any, ...]
         if isinstance(x, Tensor):
             agreed[i] = x if x._array.dtype == kind else apply(ops.cast, (x,), {"dtype": kind})
         else:
-            agreed[i] = np.asarray(arrays[i]).astype(kind)
+            agreed[i] = quiet.run(np.asarray(arrays[i]).astype, kind)
     return tuple(agreed)
 
 
@@ -285,7 +285,7 @@ class Tensor(Surface):
                 "unsupported operation: more than one element of the written-to tensor refers to a "
                 "single memory location. Please clone() the tensor before performing the operation."
             )
-        np.copyto(a, y, casting="unsafe")
+        quiet.run(np.copyto, a, y, casting="unsafe")
         self._bump()
 
     def _check_inference(self) -> None:
@@ -415,7 +415,7 @@ class Tensor(Surface):
         elif self._grad.requires_grad:
             self._grad = self._grad + new(g)
         else:
-            np.add(self._grad._array, g, out=self._grad._array)
+            quiet.run(np.add, self._grad._array, g, out=self._grad._array)
             self._grad._bump()
 
     @property
@@ -579,8 +579,14 @@ class Tensor(Surface):
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self.requires_grad and not value.is_floating_point():
+            raise RuntimeError(
+                f"data set to a tensor that requires gradients must be floating point or complex "
+                f"dtype, not {value.dtype}"
+            )
         self._array = value._canonical()
         self._shared = value._shared = True
+        self._counter = value._counted()
 
     @property
     def _version(self) -> int:
@@ -605,7 +611,8 @@ class Tensor(Surface):
             if not isinstance(value, int | float | np.generic):
                 kind = "numpy.ndarray" if isinstance(value, ndarray) else type(value).__name__
                 raise TypeError(f"can't assign a {kind} to a {self.type()}: make it a tensor")
-            value = new(np.asarray(value).astype(self._array.dtype))
+            dtypes.check_number(value, self.dtype)
+            value = new(quiet.run(np.asarray(value).astype, self._array.dtype))
         parts = split_index(index, self._array.shape)
         where = parts[0]
         if len(parts) == 2:  # as one index: the places that both pick, one after the other
@@ -630,7 +637,7 @@ class Tensor(Surface):
         else:
             self._check_in_place(False, through_view=True)
             self._check_inference()
-            self._canonical()[where] = value._array
+            quiet.run(self._canonical().__setitem__, where, value._array)
             self._bump()
 
     def __delitem__(self, index: Any) -> None:
@@ -654,10 +661,7 @@ class Tensor(Surface):
                 f"fill_() received an invalid combination of arguments - got "
                 f"({type(value).__name__}), but expected one of: a number; a tensor of one element"
             )
-        if isinstance(value, float) and not (math.isfinite(value) or self.is_floating_point()):
-            raise RuntimeError(
-                f"value cannot be converted to type {self.dtype.name}_t without overflow: {value}"
-            )
+        dtypes.check_number(value, self.dtype)
         return self._in_place(ops.masked_fill, EVERYWHERE, value)
 
     def copy_(self, other: Tensor, non_blocking: bool = False) -> Tensor:

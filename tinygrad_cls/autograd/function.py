@@ -305,7 +305,7 @@ class Function:
                 cls.setup_context(context, args, result)
             else:
                 result = cls.forward(context, *args)
-        outputs = list(result) if type(result) is tuple else [result]
+        outputs = list(result) if isinstance(result, tuple) else [result]
         for x in context._dirty:
             x._bump()
             if not any(x is y for y in outputs):
@@ -321,7 +321,7 @@ class Function:
                 handed = any(y is x for x in args) and not any(y is x for x in context._dirty)
                 if isinstance(y, Tensor) and (handed or y.requires_grad):
                     outputs[i] = y.detach()
-        return tuple(outputs) if type(result) is tuple else outputs[0]
+        return tuple(outputs) if isinstance(result, tuple) else outputs[0]
 
 
 def positional(forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:

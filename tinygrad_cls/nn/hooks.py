@@ -45,18 +45,18 @@ class Hooked:
     (tensor([-1.,  1.]),) tensor([0., 1.])
     """
 
-    _hooks: Hooks | None  # made with the first hook: without any, a call asks no more
+    __hooks: Hooks | None  # made with the first hook: without any, a call asks no more
     forward: Callable[..., Any]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._hooks is None:
+        if self.__hooks is None:
             return self.forward(*args, **kwargs)
-        return call(self, self._hooks, args, kwargs)
+        return call(self, self.__hooks, args, kwargs)
 
-    def _hook(self, moment: str, hook: Hook, prepend: bool) -> RemovableHandle:
-        if self._hooks is None:
-            self._hooks = Hooks()
-        hooks: OrderedDict[int, Hook] = getattr(self._hooks, moment)
+    def __hook(self, moment: str, hook: Hook, prepend: bool) -> RemovableHandle:
+        if self.__hooks is None:
+            self.__hooks = Hooks()
+        hooks: OrderedDict[int, Hook] = getattr(self.__hooks, moment)
         handle = RemovableHandle(hooks, hook)
         if prepend:
             hooks.move_to_end(next(reversed(hooks)), last=False)
@@ -71,7 +71,7 @@ class Hooked:
         ``with_kwargs``: calls ``hook(module, args, kwargs)``, which returns None or both.
         ``prepend``: before the hooks that are there.
         """
-        return self._hook("forward_pre", Hook(hook, with_kwargs), prepend)
+        return self.__hook("forward_pre", Hook(hook, with_kwargs), prepend)
 
     def register_forward_hook(
         self,
@@ -87,7 +87,7 @@ class Hooked:
         ``with_kwargs``: calls ``hook(module, args, kwargs, output)``. ``always_call``: also where
         ``forward`` raises, with the output None. ``prepend``: before the hooks that are there.
         """
-        return self._hook("forward", Hook(hook, with_kwargs, always_call), prepend)
+        return self.__hook("forward", Hook(hook, with_kwargs, always_call), prepend)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
@@ -95,7 +95,7 @@ class Hooked:
         """Calls ``hook(module, grad_output)`` when the gradients of the outputs, a tuple, are
         known; the tuple that it returns takes their place.
         """
-        return self._hook("backward_pre", Hook(hook), prepend)
+        return self.__hook("backward_pre", Hook(hook), prepend)
 
     def register_full_backward_hook(
         self, hook: Callable[..., Any], prepend: bool = False
@@ -107,7 +107,7 @@ class Hooked:
         known. ``forward`` gets copies of its inputs, and the caller one of the output (torch: views
         that refuse to be overwritten).
         """
-        return self._hook("backward", Hook(hook), prepend)
+        return self.__hook("backward", Hook(hook), prepend)
 
 
 def call(module: Any, hooks: Hooks, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

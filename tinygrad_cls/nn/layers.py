@@ -59,12 +59,13 @@ class Linear(Module):
 
     def forward(self, input: Tensor) -> Any:
         own = self._parameters  # the way of self.weight, without the detour of __getattr__
-        W, b = own["weight"], own["bias"]
-        if b is not None and type(input) is Tensor and input._array.ndim == 2:
+        W, b = own.get("weight"), own.get("bias")
+        plain = W is not None and b is not None
+        if plain and type(input) is Tensor and input._array.ndim == 2:
             return apply(ops.affine, (input, W, b), {})  # what linear comes to, at once
         if not isinstance(input, Tensor):
             not_a_tensor("linear", input)
-        return ops.linear(input, W, b)
+        return ops.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return (

@@ -62,7 +62,7 @@ class Module(Hooked):
             _buffers={},
             _modules={},
             _not_persistent=set(),
-            _hooks=None,
+            _Hooked__hooks=None,
         )
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -94,7 +94,7 @@ class Module(Hooked):
                         f"cannot assign '{typename(value)}' as {what} '{name}' ({expected} or None "
                         f"expected){'; wrap it in nn.Parameter' * isinstance(value, Tensor)}"
                     )
-                self._forget(name, but=room)
+                self.__forget(name, but=room)
                 rooms[room][name] = value
                 return
         object.__setattr__(self, name, value)
@@ -115,10 +115,10 @@ class Module(Hooked):
         raise AttributeError(text, name=name, obj=self)
 
     def __delattr__(self, name: str) -> None:
-        if not self._forget(name):
+        if not self.__forget(name):
             object.__delattr__(self, name)
 
-    def _forget(self, name: str, but: str = "") -> bool:
+    def __forget(self, name: str, but: str = "") -> bool:
         """Takes an attribute out of every room it may be in, ``but`` one; was there any?"""
         if but != "_buffers":
             self._not_persistent.discard(name)
@@ -130,7 +130,7 @@ class Module(Hooked):
         own = {*super().__dir__(), *self._parameters, *self._buffers, *self._modules}
         return sorted(name for name in own if not name[0].isdigit())
 
-    def _register(self, room: str, name: str, value: Any, required: str) -> None:
+    def __register(self, room: str, name: str, value: Any, required: str) -> None:
         """Adds to a room under a name that is not taken and can be part of a path."""
         kind, what, _ = ROOMS[room]
         what = what.removeprefix("child ")
@@ -157,11 +157,11 @@ class Module(Hooked):
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Adds a parameter, or a place for one."""
-        self._register("_parameters", name, param, "torch.nn.Parameter")
+        self.__register("_parameters", name, param, "torch.nn.Parameter")
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Adds a tensor that belongs to the state but is not learned."""
-        self._register("_buffers", name, tensor, "torch Tensor")
+        self.__register("_buffers", name, tensor, "torch Tensor")
         (self._not_persistent.discard if persistent else self._not_persistent.add)(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
@@ -171,7 +171,7 @@ class Module(Hooked):
                 f"{typename(module)} is not a Module subclass: a child is a layer that has been "
                 f"made, such as nn.ReLU(), neither a class nor a function"
             )
-        self._register("_modules", name, module, "torch.nn.Module")
+        self.__register("_modules", name, module, "torch.nn.Module")
 
     register_module = add_module
 
@@ -209,7 +209,7 @@ class Module(Hooked):
         """The modules right below this one."""
         return (child for _, child in self.named_children())
 
-    def _named(self, room: str, prefix: str, recurse: bool, once: bool) -> Iterator[Any]:
+    def __named(self, room: str, prefix: str, recurse: bool, once: bool) -> Iterator[Any]:
         seen: set[int] = set()
         owners = self.named_modules(prefix=prefix, remove_duplicate=once)
         for path, module in owners if recurse else [(prefix, self)]:
@@ -222,7 +222,7 @@ class Module(Hooked):
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
         """Every parameter with its path, a shared one once."""
-        return self._named("_parameters", prefix, recurse, remove_duplicate)
+        return self.__named("_parameters", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Every parameter, a shared one once."""
@@ -233,7 +233,7 @@ class Module(Hooked):
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """Every buffer with its path."""
-        return self._named("_buffers", prefix, recurse, remove_duplicate)
+        return self.__named("_buffers", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """Every buffer."""
@@ -264,7 +264,7 @@ class Module(Hooked):
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a path such as ``"stack.0.weight"``."""
-        owner, name = self._owner(target)
+        owner, name = self.__owner(target)
         found = getattr(owner, name)
         if not isinstance(found, Parameter):
             raise AttributeError(f"`{name}` is not an nn.Parameter")
@@ -272,13 +272,13 @@ class Module(Hooked):
 
     def get_buffer(self, target: str) -> Tensor:
         """The buffer at a path such as ``"norm.running_mean"``."""
-        owner, name = self._owner(target)
+        owner, name = self.__owner(target)
         found = getattr(owner, name)
         if name not in owner._buffers:
             raise AttributeError(f"`{name}` is not a buffer")
         return found  # type: ignore[no-any-return]
 
-    def _owner(self, target: str) -> tuple[Module, str]:
+    def __owner(self, target: str) -> tuple[Module, str]:
         """The module that a path ends in, and the name of its attribute there."""
         path, _, name = target.rpartition(".")
         owner = self.get_submodule(path)
@@ -331,13 +331,13 @@ class Module(Hooked):
                 )
             return t
 
-        return self._convert(converted)
+        return self.__convert(converted)
 
     def type(self, dst_type: Any) -> Module:
         """Converts all parameters and buffers in place, integers too; see :meth:`Tensor.type`."""
-        return self._convert(lambda t: t.type(dst_type))
+        return self.__convert(lambda t: t.type(dst_type))
 
-    def _convert(self, converted: Callable[[Tensor], Any]) -> Module:
+    def __convert(self, converted: Callable[[Tensor], Any]) -> Module:
         for module in self.modules():
             for parameter in module._parameters.values():
                 if parameter is not None:
