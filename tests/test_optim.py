@@ -154,6 +154,45 @@ def test_golden_update() -> None:
     assert [x.hex() for x in updated(tg, p, g, lr=0.1).tolist()] == expected.split()
 
 
+def adapted(engine: Any, p: np.ndarray, gradients: np.ndarray, **options: Any) -> list[np.ndarray]:
+    """The parameter and the two averages after Adam's steps."""
+    parameter = engine.nn.Parameter(engine.tensor(p))
+    optimizer = engine.optim.Adam([parameter], **options)
+    for g in gradients:
+        parameter.grad = engine.tensor(g)
+        optimizer.step()
+    state = optimizer.state[parameter]
+    return [x.detach().numpy() for x in (parameter, state["exp_avg"], state["exp_avg_sq"])]
+
+
+@pytest.mark.needs_torch
+@x86_64_linux
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("beta1", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9])
+def test_averages_have_torchs_bits(beta1: float, dtype: str) -> None:
+    """Also where m is nearer to g than to the m before: 1 - beta1 >= 0.5."""
+    import torch
+
+    p, g = values(5, dtype)
+    ours, theirs = (adapted(engine, p, g, betas=(beta1, 0.99)) for engine in (tg, torch))
+    np.testing.assert_array_equal(ours[1], theirs[1])
+    np.testing.assert_array_equal(ours[2], theirs[2])
+
+
+@pytest.mark.needs_torch
+@x86_64_linux
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_decoupled_decay_has_torchs_bits(dtype: str) -> None:
+    """Of gradients 0 the update is 0, and decay alone is left."""
+    import torch
+
+    p, g = values(6, dtype)
+    options = {"lr": 0.1, "weight_decay": 0.3, "decoupled_weight_decay": True}
+    ours, theirs = (adapted(engine, p, 0 * g, **options) for engine in (tg, torch))
+    np.testing.assert_array_equal(ours[0], theirs[0])
+    assert (ours[0] != p).all()
+
+
 # --- Rules ----------------------------------------------------------------------------------------
 
 P = "p = nn.Parameter(torch.tensor([1.0, 2.0])); q = nn.Parameter(torch.tensor(3.0))\n"
@@ -409,6 +448,11 @@ p.grad = torch.ones(2)
 o.step()
 o.state[p]['momentum_buffer'] = torch.ones(3)
 o.step()  # type""",
+    a_state_of_the_users_own="""
+o = optim.Adam([p])
+p.grad = torch.ones(2)
+o.state[p]['note'] = 1
+o.step()  # type""",
     differentiable_and_fused="optim.SGD([p], differentiable=True, fused=True)",
 )
 def test_corners(code: str) -> None:
@@ -562,6 +606,13 @@ o = optim.SGD([p, q], lr=0.25)
 p.grad, q.grad = torch.ones(2), p
 o.step()
 p, q""",
+    a_gradient_on_another_parameters_memory="""
+a = np.full(2, 5, np.float32)
+p, q = torch.from_numpy(a).requires_grad_(), torch.full((2,), 1.0).requires_grad_()
+o = optim.SGD([p, q], lr=0.5)
+p.grad, q.grad = torch.ones(2), torch.from_numpy(a)
+o.step()
+p, q""",
     versions="""
 p, q = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(3))
 o = optim.SGD([p, q])
@@ -585,6 +636,90 @@ ps""",
 )
 def test_memory(code: str) -> None:
     check(code)
+
+
+# --- What may not be written to -------------------------------------------------------------------
+
+
+@pytest.mark.needs_torch
+@pytest.mark.parametrize("options", ["SGD([p], 0.5)", "SGD([p], 0.5, 0.9)", "Adam([p], 0.5)"])
+@table(
+    inference_tensor="""
+with torch.inference_mode(): p = torch.ones(2)
+p.grad = torch.ones(2)
+o.step()""",
+    inference_tensor_in_inference_mode="""
+with torch.inference_mode():
+    p = torch.ones(2)
+    p.grad = torch.ones(2)
+    o.step()
+p.tolist(), o.state_dict()['state'].keys()""",
+    inference_mode_left="""
+with torch.inference_mode():
+    p = torch.ones(2)
+    p.grad = torch.ones(2)
+    o.step()
+o.step()""",
+    expanded="p = torch.ones(1).expand(3).requires_grad_(); p.grad = torch.ones(3); o.step()",
+    integral="p = torch.ones(3, dtype=torch.int64); p.grad = p.clone(); o.step()",
+    boolean="p = torch.ones(3, dtype=torch.bool); p.grad = p.clone(); o.step()",
+)
+def test_unwritable_parameters(code: str, options: str) -> None:
+    check(code.replace("o.step()", f"o = globals().get('o') or optim.{options}; o.step()"))
+
+
+@pytest.mark.needs_torch
+@table(
+    whole_rate="o = optim.SGD([n], lr=1); o.step(); n",
+    rate_of_a_float="o = optim.SGD([n], lr=1.0); o.step()",
+    rate_changed="o = optim.SGD([n], lr=1); o.step(); o.param_groups[0]['lr'] = 0.5; o.step()",
+    whole_factors="""
+o = optim.SGD([n], lr=2, momentum=3, weight_decay=2)
+for _ in range(3): o.step()
+n, o.state[n]""",
+    decay="optim.SGD([n], lr=1, weight_decay=0.5).step()",
+    decay_in_adam="optim.Adam([n], weight_decay=0.5).step()",
+    whole_decay_in_adam="optim.Adam([n], weight_decay=1).step()",
+    an_inference_buffer="""
+p.grad = torch.ones(2)
+o = optim.SGD([p], momentum=0.9)
+o.step()
+with torch.inference_mode(): o.state[p]['momentum_buffer'] = torch.ones(2)
+o.step()""",
+    an_expanded_buffer="""
+p.grad = torch.ones(2)
+o = optim.SGD([p], momentum=0.9)
+o.step()
+o.state[p]['momentum_buffer'] = torch.ones(1).expand(2)
+o.step()""",
+)
+def test_integers_and_unwritable_states(code: str) -> None:
+    check(P + "n = torch.full((3,), 40); n.grad = torch.full((3,), 3)\n" + code)
+
+
+@pytest.mark.parametrize("kind", ["inference", "expanded", "integral"])
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_a_refused_step_leaves_nothing(kind: str, name: str) -> None:
+    with tg.inference_mode(kind == "inference"):
+        p = tg.ones(2, dtype=tg.int64 if kind == "integral" else tg.float32)
+    p = tg.ones(1).expand(2) if kind == "expanded" else p
+    p.grad = tg.ones(2, dtype=p.dtype)
+    options: dict[str, Any] = {"momentum": 0.9} if name == "SGD" else {}
+    optimizer = getattr(tg.optim, name)([p], lr=0.5, **options)
+    for _ in range(2):
+        with pytest.raises((RuntimeError, NotImplementedError)):
+            optimizer.step()
+    assert p.tolist() == [1, 1]
+    assert not any(optimizer.state.values())
+
+
+def test_a_read_only_layout_of_the_engines_own_is_written() -> None:
+    """Nothing else has this memory, so that it is laid out anew, as by an in-place op."""
+    p = tg.ones(2)
+    p._array = np.broadcast_to(np.float32(1), 2)
+    p.grad = tg.tensor([1.0, 2.0])
+    tg.optim.SGD([p], lr=0.5).step()
+    assert p.tolist() == [0.5, 0.0]
 
 
 # --- Schedulers -----------------------------------------------------------------------------------

@@ -1,16 +1,19 @@
 """Ops that a user writes, of the table's kind. Unlike the table's, no test of this project has seen
-them: the first result is held against the law, and every gradient against its input's shape.
+them: the first result is held against the law, every result is kept apart from the inputs' memory,
+and every gradient is held against its input's shape.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
 
 from .errors import said
-from .op import Op
+from .op import Formula, Op
 from .op import op as entry
 
 
@@ -36,8 +39,8 @@ def op(
 
     ``types`` says which dtypes the inputs may have: ``"promote"`` any, brought to a common one;
     ``"float"`` any, integers become floats; ``"floating"`` floats alone; CONTRIBUTING has all.
-    ``view=True`` says that the result shares the input's memory, ``quiet=True`` that no value makes
-    NumPy warn. A law that isn't element by element needs ``examples``, calls for tests to run.
+    ``view=True`` says that the result shares the input's memory; without it a kernel's result that
+    does is copied. ``quiet=True`` says that no value makes NumPy warn. A law that isn't element by element needs ``examples``, calls for tests to run.
 
     >>> import numpy as np, tinygrad_cls as tg
     >>> @tg.op("(...),(...)->(...)", d_a=lambda g, a, y: g * a / y, d_b=lambda g, b, y: g * b / y)
@@ -59,54 +62,77 @@ def op(
     def define(kernel: Callable[..., Any]) -> Op:
         made = table_op(kernel)
         made.__module__ = kernel.__module__  # where pickle finds it
-        made.kernel = on_first_call(made)
-        for i in made.formulas:
-            if not made.variadic:
-                hold(made, i)
+        made.kernel, made.quiet = guarded(made), True  # it sees to NumPy's warnings itself
+        made.formulas = {i: held(made, i, formula) for i, formula in made.formulas.items()}
         return made
 
     return define
 
 
-def on_first_call(made: Op) -> Callable[..., Any]:
-    """The op's kernel; its first result is held against the law."""
-    kernel = made.kernel
+def guarded(made: Op) -> Callable[..., Any]:
+    """The op's kernel, whose result is an array that shares no memory unless the op is a view; the
+    first is held against the law.
+    """
+    # By their own names: a closure over the op would make a cycle, and keep it alive.
+    kernel, name, law, defaults, view = made.kernel, made.name, made.law, made.static, made.view
+    silence: Callable[[], Any] = nullcontext if made.quiet else partial(np.errstate, all="ignore")
+    lawful = False
 
-    def first(*inputs: Any, **static: Any) -> Any:
-        y = kernel(*inputs, **static)
-        shapes = [np.shape(x) for x in inputs]
-        promised = made.law.output(shapes, made.static | static)
-        if promised is not None and np.shape(y) != promised:
+    @wraps(kernel)
+    def run(*inputs: Any, **static: Any) -> Any:
+        nonlocal lawful
+        with silence():  # in the caller's context, not in the engine's: settings end with the call
+            y = kernel(*inputs, **static)
+        if not isinstance(y, np.ndarray | np.generic):
             raise said(
-                RuntimeError,
-                f"{made.name} returned shape {np.shape(y)}, but by its law {made.law.text} inputs "
-                f"of shapes {', '.join(map(str, shapes))} give {promised}: correct the kernel, or "
-                f"write ->(?) to leave the shape open",
+                TypeError,
+                f"the kernel of {name} returned {kind(y)}: return an array, as np.asarray makes "
+                f"one, or a NumPy number",
             )
-        made.kernel = kernel
+        if not lawful:
+            shapes = [np.shape(x) for x in inputs]
+            promised = law.output(shapes, defaults | static)
+            if promised is not None and y.shape != promised:
+                raise said(
+                    RuntimeError,
+                    f"{name} returned shape {y.shape}, but by its law {law.text} inputs of shapes "
+                    f"{', '.join(map(str, shapes))} give {promised}: correct the kernel, or write "
+                    f"->(?) to leave the shape open",
+                )
+            lawful = True
+        return y if y is static.get("out") else apart(y, inputs, view)
+
+    return run
+
+
+def apart(y: Any, inputs: tuple[Any, ...], view: bool) -> Any:
+    """The result in memory that the engine can follow. An alias that it doesn't know of would let
+    a write to the one change the other, and with it gradients, unseen.
+    """
+    x = inputs[0] if inputs else None
+    if view and y is x:
+        return y.view()
+    if view and y.base is not None and (y.base is x or y.base is x.base):
         return y
+    return np.array(y) if any(np.may_share_memory(y, x) for x in inputs) else y
 
-    return first
 
+def held(made: Op, i: int, formula: Formula) -> Formula:
+    """The derivative for input ``i``, which raises where its gradient doesn't fit the input, and
+    gives it in the input's dtype.
+    """
+    function, name, input_name = formula.function, made.name, made.inputs[i]
+    variadic, broadcasts = made.variadic, made.broadcasts
+    which = ("i", f"{input_name}_shapes") if variadic else (f"{input_name}_shape",)
 
-def hold(made: Op, i: int) -> None:
-    """Lets the derivative for input ``i`` raise where its gradient doesn't fit the input."""
-    formula = made.formulas[i]
-    function = formula.function
+    def checked(g: Any, *needs: Any) -> Any:
+        *values, shape, dtype = needs
+        at = i
+        if variadic:
+            at, shape = values.pop(), shape[values[-1]]
+        return g
 
-    def held(g: Any, *needs: Any) -> Any:
-        *values, shape = needs
-        gx = function(g, *values)
-        if gx.shape != shape and fitting(gx.shape, shape) != gx.shape:
-            raise RuntimeError(
-                f"Function {made.name.title().replace('_', '')}Backward0 returned an invalid "
-                f"gradient at index {i} - got {list(gx.shape)} but expected shape compatible with "
-                f"{list(shape)}: look at d_{made.inputs[i]} of {made.name}"
-            )
-        return gx
-
-    formula.needs += (f"{made.inputs[i]}_shape",)
-    formula.function = held
+    return Formula(checked, (*formula.needs, *which, f"{input_name}_dtype"))
 
 
 def fitting(a: Any, b: Any) -> Any:

@@ -120,7 +120,6 @@ def where(mask: Array, a: Array, b: Array, out: Array | None = None) -> Array:
         type(b) is int
         and b == 0
         and type(a) is np.ndarray
-        and mask.shape == a.shape
         and a.dtype.kind == "f"
         and a.itemsize in WORDS
     ):

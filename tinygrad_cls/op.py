@@ -28,15 +28,17 @@ EXPLAINED = (ValueError, IndexError, TypeError, ZeroDivisionError)
 class Formula:
     """One derivative: ``d_x=lambda g, y: g * y`` and the names of what it needs beside ``g``."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], needs: tuple[str, ...] | None = None) -> None:
         self.function = function
-        self.needs = tuple(inspect.signature(function).parameters)[1:]
+        self.needs = tuple(inspect.signature(function).parameters)[1:] if needs is None else needs
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name == "function":  # fed arrays, the same code calls kernels where it names ops
-            kernels = getattr(value, "__globals__", {}).get("KERNELS")
-            self.on_arrays = value if kernels is None else FunctionType(value.__code__, kernels)
+        if name == "function":  # fed arrays, the table's own calls kernels where it names ops
+            self.on_arrays = value
+            if isinstance(value, FunctionType) and value.__module__ == f"{__package__}.ops":
+                kernels = value.__globals__["KERNELS"]
+                self.on_arrays = FunctionType(value.__code__, kernels, closure=value.__closure__)
 
 
 class Memory(NamedTuple):

@@ -80,7 +80,7 @@ softplus = op(EACH, "log(1 + e**(beta x)) / beta, and x where beta x > threshold
 
 
 @op(EACH, "max(x, 0), with slope 0 at 0.", types="number", quiet=True,
-    d_x=lambda g, y: where_both(y != 0, g, 0))
+    d_x=lambda g, y: where_both(y != 0, g, 0))  # true at nan; where_both is where, at once
 def relu(x, *, out=None):
     zeros = np.empty_like(x)  # NumPy's maximum is faster with an array than with a number
     zeros.fill(0)

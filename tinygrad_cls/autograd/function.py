@@ -203,10 +203,7 @@ class Parts:
         self.parts = parts
 
     def __add__(self, other: Parts) -> Parts:
-        both = dict(self.parts)
-        for i, g in other.parts.items():
-            both[i] = both[i] + g if i in both else g
-        return Parts(both)
+        return Parts(self.parts | other.parts)  # an output's node sends once
 
 
 class OutputNode(Node):

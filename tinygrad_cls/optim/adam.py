@@ -11,7 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..tensor import Tensor, new
 from .arithmetic import axpy, lerp
-from .optimizer import Optimizer, Params, check_kernels, check_rate
+from .optimizer import Optimizer, Params, check_integral, check_kernels, check_rate
 from .packing import Batch
 
 
@@ -34,8 +34,9 @@ class Adam(Optimizer):
 
     ``state[p]`` holds ``step`` (t), ``exp_avg`` (m), ``exp_avg_sq`` (v) and, if amsgrad,
     ``max_exp_avg_sq`` (u). From equal parameters and gradients m, v and u have torch's bits in
-    float32 and float64. torch's square root is the one of Intel's MKL, which is up to one unit in
-    the last place off, so that p parts from torch's by about as much of its update.
+    float32 and float64, but for the rare result that `axpy` rounds twice. torch's square root is
+    the one of Intel's MKL, which is up to one unit in the last place off, so that p parts from
+    torch's by about as much of its update.
 
     >>> import tinygrad_cls as tg
     >>> p = tg.tensor([1.0], requires_grad=True)
@@ -129,6 +130,13 @@ class Adam(Optimizer):
             )
         if group["foreach"]:
             check_rate(group["lr"], number_only=True, kind=RuntimeError)
+        if batch.integral:
+            p = batch.params[0]
+            check_integral(p, group, ["weight_decay"])
+            raise NotImplementedError(
+                f'"lerp_kernel_scalar" not implemented for {p.dtype.title!r}: Adam divides; convert '
+                f"the parameter of shape {tuple(p.shape)} with .float()"
+            )
         for p in batch.params:
             state = self.state[p]
             if not state:

@@ -16,7 +16,7 @@ def axpy(a: Any, x: Vector, y: Vector) -> Vector:
 
     Where torch's kernels use a fused multiply-add (`tinygrad_cls.stream.fused_kernels`), float32
     and float64 are rounded once. That is done with twice the digits, whose own rounding changes
-    one float32 result in about 2**29 and next to no float64 result. Elsewhere, and in float16,
+    one float32 result in about 2**29 and as rarely a float64 one. Elsewhere, and in float16,
     the product is rounded and then the sum.
 
     >>> x = np.array([1 + 2.0**-30])

@@ -277,6 +277,17 @@ def check_rate(
         raise kind(f"Tensor {name} must be 1-element, not of shape {tuple(value.shape)}")
 
 
+def check_integral(p: Tensor, group: Group, names: Iterable[str]) -> None:
+    """RuntimeError for factors that are no integers, of a parameter ``p`` that holds integers."""
+    for name in names:
+        if group[name] != 0 and not isinstance(group[name], int):
+            raise RuntimeError(
+                f"For integral input tensors, argument alpha must not be a floating point number. "
+                f"A parameter of shape {tuple(p.shape)} is {p.dtype}, and {name} is "
+                f"{group[name]}: convert the parameter with .float()"
+            )
+
+
 def check_kernels(foreach: bool | None, fused: bool | None, differentiable: bool) -> None:
     """The errors of options that choose among torch's kernels."""
     if fused and differentiable:

@@ -24,6 +24,7 @@ class Batch:
 
     def __init__(self, params: list[Tensor]) -> None:
         self.params = params
+        self.integral = params[0]._array.dtype.kind != "f"
         self._vectors: dict[str, tuple[Vector, list[Vector]]] = {}
 
     def _vector(self, name: str) -> tuple[Vector, list[Vector]]:
@@ -45,8 +46,9 @@ class Batch:
         return whole
 
     def read_state(self, name: str, tensors: Sequence[Any]) -> Vector:
-        """``read`` of what a user may have loaded for another model."""
+        """``read`` of what will be written, and a user may have loaded for another model."""
         for tensor, p in zip(tensors, self.params, strict=True):
+            check_writable(tensor)
             if tensor.shape != p.shape:
                 raise RuntimeError(
                     f"The size of tensor a {tuple(tensor.shape)} must match the size of tensor b "
@@ -78,7 +80,10 @@ class Packing:
     """The batches of a group's parameters, kept as long as these keep their memory."""
 
     def __init__(self, params: list[Tensor]) -> None:
+        for p in params:
+            check_writable(p)
         self._params = params
+        self._inference = [p for p in params if p._inference]
         self._arrays = [p._array for p in params]
         self._owners = {id(p._counted()) for p in params}
         self._singles = [Batch([p]) for p in params]
@@ -98,11 +103,24 @@ class Packing:
 
     def batches(self) -> list[Batch]:
         """As few as can be; one for each parameter, in their order, where memory is shared."""
+        for p in self._inference:
+            p._check_inference()  # now, for the mode may have changed since the last step
         for p in self._params:
             g: Any = p._grad
             if g._shared or id(g._counter) in self._owners:  # it may be another one's memory
                 return self._singles
         return self._batches
+
+
+def check_writable(p: Tensor) -> None:
+    """RuntimeError where torch would write to no such tensor in place."""
+    p._check_inference()
+    if not (p._array.flags.writeable or p._canonical().flags.writeable):
+        raise RuntimeError(
+            f"unsupported operation: more than one element of the written-to tensor refers to a "
+            f"single memory location. Please clone() the tensor before performing the operation. "
+            f"It is expanded or lies in read-only memory, and has shape {tuple(p.shape)}."
+        )
 
 
 def overlap(arrays: list[Vector]) -> bool:

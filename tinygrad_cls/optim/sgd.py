@@ -9,7 +9,7 @@ import numpy as np
 
 from ..tensor import Tensor, new
 from .arithmetic import axpy
-from .optimizer import Optimizer, Params, check_kernels, check_rate
+from .optimizer import Optimizer, Params, check_integral, check_kernels, check_rate
 from .packing import Batch
 
 
@@ -28,7 +28,8 @@ class SGD(Optimizer):
     A parameter without a gradient is left alone: it neither decays nor coasts. ``lr`` is a number
     or a tensor with one element. ``foreach`` and ``fused`` are accepted and change no number
     (torch's own fused kernel parts from its others in last places). Float32 and float64 have
-    torch's bits, see `axpy`; float16 is within a few roundings.
+    torch's bits, but for the rare result that `axpy` rounds twice; float16 is within a few
+    roundings.
 
     ``state[p]["momentum_buffer"]`` is b.
 
@@ -109,6 +110,8 @@ class SGD(Optimizer):
 
     @np.errstate(all="ignore")  # nan and inf are values here, as in torch
     def _update(self, batch: Batch, group: dict[str, Any], first: bool = True) -> None:
+        if batch.integral:
+            check_integral(batch.params[0], group, ("weight_decay", "momentum", "dampening", "lr"))
         p = batch.read("value", batch.params)
         g = batch.read("gradient", [q._grad for q in batch.params])
         if group["maximize"]:
