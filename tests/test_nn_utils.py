@@ -183,3 +183,12 @@ x = torch.ones(2, requires_grad=True) * 2; nn.init.zeros_(x); x.requires_grad, x
 """)
 def test_init(code: str) -> None:
     check(code)
+
+
+@snippets("""
+p = torch.ones(1); p.grad = torch.tensor([3e38]); nn.utils.clip_grad_norm_([p], 1.0), p.grad
+nn.utils.get_total_norm([torch.tensor([-3e38])]), nn.utils.get_total_norm([torch.tensor(3e38)], 3)
+torch.tensor([math.nan, 0.0, -2.0]).norm(0), torch.zeros(2, 3).norm(0, dim=1)
+""")
+def test_norms_at_the_edge(code: str) -> None:
+    check(code)

@@ -827,7 +827,7 @@ def norm(x, p="fro", dim=None, keepdim=False):
     """The vector norm over ``dim``: ``p`` a number, inf, -inf, 0, or "fro" for 2."""
     p = 2 if p == "fro" or p is None else p
     if p == 0:
-        return sum(abs(sign(x)), dim, keepdim)
+        return sum(masked_fill(zeros_of(x), ne(x, 0), 1), dim, keepdim)
     if p in (np.inf, -np.inf):
         return (amax if p > 0 else amin)(abs(x), dim, keepdim)
     return p_norm(x, p, dim, keepdim)

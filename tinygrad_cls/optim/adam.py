@@ -134,8 +134,8 @@ class Adam(Optimizer):
             p = batch.params[0]
             check_integral(p, group, ["weight_decay"])
             raise NotImplementedError(
-                f'"lerp_kernel_scalar" not implemented for {p.dtype.title!r}: Adam divides; convert '
-                f"the parameter of shape {tuple(p.shape)} with .float()"
+                f'"lerp_kernel_scalar" not implemented for {p.dtype.title!r}: Adam divides; '
+                f"convert the parameter of shape {tuple(p.shape)} with .float()"
             )
         for p in batch.params:
             state = self.state[p]
