@@ -39,8 +39,9 @@ def op(
 
     ``types`` says which dtypes the inputs may have: ``"promote"`` any, brought to a common one;
     ``"float"`` any, integers become floats; ``"floating"`` floats alone; CONTRIBUTING has all.
-    ``view=True`` says that the result shares the input's memory; without it a kernel's result that
-    does is copied. ``quiet=True`` says that no value makes NumPy warn. A law that isn't element by element needs ``examples``, calls for tests to run.
+    ``view=True`` says that the result shares the input's memory; without it a result that does is
+    copied. ``quiet=True`` says that no value makes NumPy warn. A law that isn't element by element
+    needs ``examples``, calls for tests to run.
 
     >>> import numpy as np, tinygrad_cls as tg
     >>> @tg.op("(...),(...)->(...)", d_a=lambda g, a, y: g * a / y, d_b=lambda g, b, y: g * b / y)
@@ -109,11 +110,12 @@ def apart(y: Any, inputs: tuple[Any, ...], view: bool) -> Any:
     """The result in memory that the engine can follow. An alias that it doesn't know of would let
     a write to the one change the other, and with it gradients, unseen.
     """
-    x = inputs[0] if inputs else None
-    if view and y is x:
-        return y.view()
-    if view and y.base is not None and (y.base is x or y.base is x.base):
-        return y
+    if view:
+        x: Any = inputs[0]
+        if y is x:
+            return y.view()
+        if y.base is not None and (y.base is x or y.base is x.base):
+            return y
     return np.array(y) if any(np.may_share_memory(y, x) for x in inputs) else y
 
 
@@ -121,18 +123,45 @@ def held(made: Op, i: int, formula: Formula) -> Formula:
     """The derivative for input ``i``, which raises where its gradient doesn't fit the input, and
     gives it in the input's dtype.
     """
-    function, name, input_name = formula.function, made.name, made.inputs[i]
-    variadic, broadcasts = made.variadic, made.broadcasts
-    which = ("i", f"{input_name}_shapes") if variadic else (f"{input_name}_shape",)
+    function, name, x, variadic = formula.function, made.name, made.inputs[i], made.variadic
+    broadcasts, mixed = made.broadcasts, variadic and made.types == "any"
 
     def checked(g: Any, *needs: Any) -> Any:
-        *values, shape, dtype = needs
-        at = i
-        if variadic:
-            at, shape = values.pop(), shape[values[-1]]
-        return g
+        *values, at, shape, dtype = needs
+        at, shape = (at, shape[at]) if variadic else (i, shape)
+        on_tensors = hasattr(g, "_apply")
+        try:
+            gx = function(g, *values)
+        except (RuntimeError, TypeError) as error:
+            if on_tensors and "numpy" in str(error):
+                raise type(error)(
+                    f"{error} Make d_{x} of {name} of operators and ops, without NumPy: to be "
+                    f"differentiated again (create_graph=True) or recorded it is run on tensors."
+                ) from error
+            raise
+        if not isinstance(gx, np.ndarray | np.generic) and not hasattr(gx, "_apply"):
+            raise TypeError(
+                f"d_{x} of {name} returned {kind(gx)}: return the gradient for {x}, made of g by "
+                f"operators and ops; for an input that isn't differentiable, leave its d_ out"
+            )
+        # the engine sums what was broadcast, but only where the law broadcasts inputs
+        if gx.shape != shape and not (broadcasts and fitting(gx.shape, shape) == gx.shape):
+            raise RuntimeError(
+                f"Function {name.title().replace('_', '')}Backward0 returned an invalid gradient "
+                f"at index {at} - got {list(gx.shape)} but expected shape compatible with "
+                f"{list(shape)}: look at d_{x} of {name}"
+            )
+        if mixed:  # each input has a dtype of its own, and only the first one's is known
+            return gx
+        return gx.to(dtype=dtype) if hasattr(gx, "_apply") else gx.astype(dtype, copy=False)
 
-    return Formula(checked, (*formula.needs, *which, f"{input_name}_dtype"))
+    which = f"{x}_shapes" if variadic else f"{x}_shape"
+    return Formula(checked, (*formula.needs, "i", which, f"{x}_dtype"))
+
+
+def kind(value: Any) -> str:
+    """What a value is, in words: "a list", "None"."""
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def fitting(a: Any, b: Any) -> Any:
