@@ -387,6 +387,17 @@ def test_one_index_a_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
     assert twice.tolist() == [16, 12, 8]
 
 
+@snippets("""
+x = torch.arange(6.0).reshape(3, 2).requires_grad_(); l = D.DataLoader(D.TensorDataset(x), 2)
+|b = [b for (b,) in l]; sum((b * b).sum() for b in b).backward()
+|[b.grad_fn.name() == torch.stack([x[0]]).grad_fn.name() for b in b], x.grad
+x = torch.arange(6.0, requires_grad=True); l = D.DataLoader(D.TensorDataset(torch.ones(6), x), 3)
+|[y.grad_fn.name() == torch.stack([x[0]]).grad_fn.name() for _, y in l]
+""")
+def test_a_batch_in_a_graph_is_stacked_from_samples(code: str) -> None:
+    check(DATA + code)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="torch starts its workers otherwise")
 @snippets("""
 [[[*l], torch.rand(1), [*l], torch.rand(1)] for l in [D.DataLoader(rows, 4, True, num_workers=2)]]

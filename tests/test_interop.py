@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from parity import check
+from parity import check, snippets
 
 import tinygrad_cls as tg
+from tinygrad_cls.surface import OWN
 
 DATA = """
 rng = np.random.default_rng(0)
@@ -190,6 +191,51 @@ def test_there_and_back(a: np.ndarray) -> None:
             np.testing.assert_array_equal(np.asarray(t.T), b.T)
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(t)).numpy(), b)
         np.testing.assert_array_equal(copy.deepcopy(t).numpy(), b)
+
+
+# --- copy and pickle ------------------------------------------------------------------------------
+
+
+@snippets("""
+b = torch.arange(6.0).reshape(2, 3); c = copy.deepcopy((b.T, b, b[1])); c[1].zero_()
+|c, [t.stride() for t in c], b
+b = torch.arange(4.0); c = copy.deepcopy([b, b.detach(), {1: b}]); c[0].zero_()
+|c[:2], c[0] is c[2][1]
+b = torch.arange(3.0); c = copy.deepcopy((b, b + 0)); c[0].zero_(); c
+b = torch.from_numpy(np.arange(6)[::2]); c = copy.deepcopy(b); c, c.stride()
+b = torch.from_numpy(np.asfortranarray(np.arange(6).reshape(2, 3)))
+|c = copy.deepcopy((b, b[1])); c[0].zero_(); c, c[0].stride(), b
+b = torch.ones(1).expand(3); c = copy.deepcopy(b); c, c.stride()
+b = torch.ones(3); c = copy.deepcopy((b, b[1:])); d = c[1].view(torch.Size([2, 1])); d.zero_(); c
+m = nn.Linear(2, 2); nn.init.ones_(m.weight); m.b = nn.Buffer(m.weight.detach()[0])
+|c = copy.deepcopy(m); c.weight.data.zero_(); c.b
+m = nn.Linear(2, 3); m.tied = m.weight; c = copy.deepcopy(m); c.tied is c.weight
+p = nn.Parameter(torch.arange(6.0).reshape(2, 3).T); c = copy.deepcopy(p); c, c.stride()
+b = torch.ones(2, requires_grad=True); b.grad = torch.ones(2); c = copy.deepcopy(b); c, c.grad
+b = torch.arange(6.0).reshape(2, 3).T; c = pickle.loads(pickle.dumps((b, b[0]))); c[0].zero_()
+|c, c[0].stride()
+b = torch.arange(6.0); c = copy.copy(b); c.zero_(); b
+b = torch.ones(2, requires_grad=True); (b * 2).sum().backward(); c = copy.copy(b)
+|(c * c).sum().backward(); b.grad, c.grad
+b = torch.ones(2, requires_grad=True) * 2; copy.copy(b), pickle.loads(pickle.dumps(b))
+p = nn.Parameter(torch.ones(2)); p.grad = torch.ones(2); c = copy.copy(p); c, c.grad
+[f(t) for t in (torch.ones(0, 3), torch.tensor(3.0)) for f in (copy.copy, copy.deepcopy)]
+copy.deepcopy(torch.ones(2, requires_grad=True) * 2)
+# attributes
+def kept(x):
+    x.foo = [1]
+    twins = copy.copy(x), copy.deepcopy(x), pickle.loads(pickle.dumps(x))
+    return [(getattr(t, "foo", None), getattr(t, "foo", None) is x.foo) for t in twins]
+|kept(torch.ones(2)), kept(nn.Parameter(torch.ones(2))), kept(torch.ones(3)[1:])
+b = nn.Buffer(torch.ones(2), persistent=False)
+|[t.persistent for t in (copy.copy(b), copy.deepcopy(b), pickle.loads(pickle.dumps(b)))]
+""")
+def test_copies_as_torch(code: str) -> None:
+    check(code)
+
+
+def test_what_the_engine_keeps_in_a_tensor_is_no_attribute() -> None:
+    assert set(tg.Tensor.__annotations__) == OWN
 
 
 # --- scikit-learn ---------------------------------------------------------------------------------

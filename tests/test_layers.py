@@ -196,6 +196,20 @@ def test_batch_norm_rules(code: str) -> None:
     check(code)
 
 
+@given(st.integers(0, 2**32 - 1), st.floats(0, 1))
+def test_running_statistics_are_rounded_once(seed: int, momentum: float) -> None:
+    """Bit by bit, where the batch's own statistics are exact: of two rows, mean +- half."""
+    rng = np.random.default_rng(seed)
+    mean, half = (rng.integers(-(2**9), 2**9, 8) * 2.0**-6 for _ in range(2))
+    start = rng.normal(size=(2, 8)).astype(np.float32)
+    running = [tg.tensor(v) for v in start]
+    x = tg.tensor(np.array([mean + half, mean - half], np.float32))
+    nn.functional.batch_norm(x, *running, training=True, momentum=momentum)
+    towards = np.array([mean, 2 * half**2])
+    once = (start.astype(np.float64) * (1 - momentum) + towards * momentum).astype(np.float32)
+    np.testing.assert_array_equal([v.numpy() for v in running], once)
+
+
 def test_batch_norm_without_torch() -> None:
     """By hand: mean 3 and variance 4 of (1, 5), unbiased 8; then those of evaluation mode."""
     norm = nn.BatchNorm1d(1, eps=0.001, dtype=tg.float64)
@@ -357,6 +371,19 @@ nn.Softplus()(torch.arange(3))
 nn.Softplus()("a")
 nn.LogSigmoid()(torch.arange(3))
 nn.LeakyReLU()()
+nn.ReLU()(np.ones(2))
+nn.ReLU(inplace=True)(np.ones(2))
+nn.LeakyReLU()(np.ones(2))
+nn.LeakyReLU(inplace=True)(np.ones(2))
+nn.Sigmoid()(np.ones(2))
+nn.Tanh()(np.ones(2))
+nn.Softplus()(np.ones(2))
+nn.LogSigmoid()(np.ones(2))
+nn.Flatten()(np.ones((2, 2)))  # type
+F.relu(np.ones(2))
+F.relu(np.ones(2), inplace=True)
+F.relu(np.float32(1))
+F.leaky_relu(np.ones(2))
 """)
 def test_activation_rules(code: str) -> None:
     check(code)

@@ -40,7 +40,7 @@ sizes = st.one_of(
     st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 5)),
     st.sampled_from([(15,), (16,), (17,), (4, 4), (700,), (25, 25)]),
 )
-floats = st.sampled_from(["float32", "float64"])
+floats = st.sampled_from(["float16", "float32", "float64"])
 low_high = st.tuples(st.floats(-9, 9), st.floats(0, 9)).map(lambda t: (t[0], t[0] + t[1]))
 whole = st.sampled_from(["int64", "int32", "int16", "float32", "float64"])
 
@@ -75,6 +75,7 @@ def call(draw: Any) -> str:
                 f"torch.empty({size}).normal_(mean={low}, std={high - low}{{g}})",
                 f"torch.bernoulli(torch.full({size}, {(high - low) / 9}).to(torch.{dtype}){{g}})",
                 f"torch.nn.Linear{layer}.weight" if layer[1] else "torch.nn.Linear(3, 2).bias",
+                f"torch.nn.Linear({layer[0]}, 9, dtype=torch.{dtype}).weight",
                 f"torch.nn.init.xavier_normal_(torch.empty({layer[0]}, {layer[1] + 1}){{g}})",
             ]
         )
@@ -144,6 +145,8 @@ r""",
     in_place_permuted="x = torch.zeros(2, 3, 4); x.permute(2, 0, 1).uniform_(); x",
     in_place_columns_normal="x = torch.zeros(5, 8); x[:, ::2].normal_(); x, torch.rand(1)",
     in_place_transposed_normal="x = torch.zeros(5, 8); x.T.normal_(1, 2); x, torch.rand(1)",
+    in_place_half_normal="x = torch.zeros(5, 8).half(); x.T.normal_(1, 2); x, torch.rand(1)",
+    normal_beyond_half="torch.empty(20).half().normal_(0, 1e5), torch.empty(9).half().normal_(1e5)",
     in_place_rows_normal="x = torch.zeros(5, 8); x[1:4].normal_(); x, torch.rand(1)",
     in_place_numpy="a = np.zeros(3); torch.from_numpy(a).uniform_(); a",
     in_place_data="x = torch.zeros(3, requires_grad=True); x.data.normal_(); x",
@@ -233,6 +236,8 @@ def test_rules(code: str) -> None:
     bernoulli_integers="torch.bernoulli(torch.tensor([0, 1]))",
     bernoulli_number="torch.bernoulli(0.5)",
     uniform_backwards="torch.empty(3).uniform_(1, 0)",
+    uniform_beyond_half="torch.empty(3).half().uniform_(0, 1e5)",
+    uniform_too_wide_for_half="torch.empty(3).half().uniform_(-6e4, 6e4)",
     uniform_nan="torch.empty(3).uniform_(math.nan, 1)",
     uniform_integers="torch.empty(3, dtype=torch.int64).uniform_()",
     uniform_on_a_leaf="torch.zeros(3, requires_grad=True).uniform_()",
@@ -275,16 +280,8 @@ def test_goldens() -> None:
     assert repr(tg.randperm(6)) == "tensor([5, 1, 0, 4, 2, 3])"
     assert repr(tg.bernoulli(tg.full((6,), 0.5))) == "tensor([1., 1., 0., 1., 1., 1.])"
     assert repr(tg.rand(2, dtype=tg.float64)) == "tensor([0.5949, 0.0493], dtype=torch.float64)"
-
-
-def test_what_torch_offers_and_this_engine_does_not_is_refused() -> None:
-    for draw in (
-        lambda: tg.rand(2, dtype=tg.float16),
-        lambda: tg.randn(2, dtype=tg.float16),
-        lambda: tg.empty(2, dtype=tg.float16).uniform_(),
-    ):
-        with pytest.raises(NotImplementedError, match="'Half': draw float32 or float64"):
-            draw()
+    tg.manual_seed(0)
+    assert tg.rand(3, dtype=tg.float16).tolist() == [0.496337890625, 0.76806640625, 0.0885009765625]
 
 
 def test_numpys_own_generator_is_left_alone() -> None:

@@ -103,11 +103,11 @@ def stream_of(name: str, generator: Generator | None) -> Stream:
 
 
 def real(name: str, dtype: Any, kernel: str) -> np.dtype[Any]:
-    """The NumPy dtype to draw, refused where it is not one of torch's float32 and float64."""
+    """The NumPy dtype to draw, refused where it is not one of floating point."""
     kind = asked(name, dtype)
-    if kind not in (dtypes.float32, dtypes.float64):
+    if kind.numpy.kind != "f":
         raise NotImplementedError(
-            f"\"{kernel}\" not implemented for '{kind.title}': draw float32 or float64, and convert"
+            f"\"{kernel}\" not implemented for '{kind.title}': draw floating point, and convert"
         )
     return kind.numpy
 
@@ -138,7 +138,7 @@ def sampler(name: str, kernel: str, draw: Callable[[Stream, Any, Any], Any], doc
 
 rand = sampler(
     "rand", "check_uniform_bounds", Stream.uniform,
-    "Uniform on [0, 1): 24 random bits for float32, 53 for float64.",
+    "Uniform on [0, 1): 24 random bits for float32, 53 for float64; float16 is float32 rounded.",
 )  # fmt: skip
 randn = sampler(
     "randn", "normal_kernel_cpu", Stream.normal,

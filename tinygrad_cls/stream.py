@@ -43,7 +43,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 __all__ = ["Stream", "fma", "fused_kernels"]
 
 Reals: TypeAlias = NDArray[np.floating[Any]]
-Real: TypeAlias = type[np.float32] | type[np.float64]
+Real: TypeAlias = type[np.float16] | type[np.float32] | type[np.float64]
 Shape: TypeAlias = int | tuple[int, ...]
 
 BLOCK = 1 << 13  # values drawn at a time, so that what lies between words and values stays in cache
@@ -177,8 +177,9 @@ class Stream:
     ) -> Reals:
         """u (high - low) + low, in [low, high): ``torch.rand``, ``Tensor.uniform_``.
 
-        float32 takes one word a value, float64 two. A value that rounds up to ``high`` becomes
-        ``low``, as in torch. RuntimeError for bounds that torch refuses.
+        float32 takes one word a value, float64 two; float16 is float32 rounded. A value that
+        rounds up to ``high`` becomes ``low``, as in torch. RuntimeError for bounds that torch
+        refuses.
 
         >>> Stream(0).uniform((2, 2), np.float64, -1.0, 1.0)
         array([[ 0.940106  ,  0.41563973],
@@ -186,13 +187,14 @@ class Stream:
         """
         n, real = _size(shape), _real(dtype, "check_uniform_bounds")
         _check_bounds(low, high, real)
-        a, b = real(low), real(high)
+        wide = _computed_in(real)
+        a, b = wide(low), wide(high)
         values = np.empty(n, real)
         with self._lock:
             for i in range(0, n, BLOCK):
-                u = self._unit(min(BLOCK, n - i), real)
+                u = self._unit(min(BLOCK, n - i), wide)
                 values[i : i + BLOCK] = u if (low, high) == (0, 1) else _line(u, b - a, a, fused)
-        values[values == b] = a
+        values[values == real(high)] = real(low)
         return values.reshape(shape)
 
     def normal(
@@ -211,7 +213,8 @@ class Stream:
 
         Fewer than 16 values come one by one from float64 pairs, and a z' left over waits for the
         next such call. From 16 on they come in blocks of 8 z and 8 z', computed in ``dtype``;
-        where the blocks do not fit, the last 16 values are drawn again.
+        where the blocks do not fit, the last 16 values are drawn again. float16 is float32 rounded;
+        there the last 16 are drawn once.
 
         Equal to torch's, but for float32 blocks where torch does not use AVX2: with
         ``fused=False``, 1 value in 70 is off, z by 2.4e-7 at most (measured). RuntimeError
@@ -223,19 +226,20 @@ class Stream:
         n, real = _size(shape), _real(dtype, "normal_kernel_cpu")
         if not std >= 0:
             raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
+        wide = _computed_in(real)
         values = np.empty(n, real)
-        with self._lock:
+        with self._lock, np.errstate(over="ignore"):
             if n < 16:
                 z = np.array([self._one_normal() for _ in range(n)])
-                values[:] = _line(z, std, mean, fused)
-                return values.reshape(shape)
+                values[:] = _line(z, std, mean, fused).astype(wide)
             whole = n - n % 16
             for i in range(0, whole, BLOCK):
-                u = self._unit(min(BLOCK, whole - i), real)
+                u = self._unit(min(BLOCK, whole - i), wide)
                 values[i : i + len(u)] = fma(_box_muller(u, fused), std, mean)
-            if whole < n:
-                self._unit(n - whole, real)  # torch has drawn all n before it redraws the end
-                values[-16:] = fma(_box_muller(self._unit(16, real), fused), std, mean)
+            if 16 < n != whole:
+                if real is wide:  # torch has drawn all n before it redraws the end
+                    self._unit(n - whole, wide)
+                values[-16:] = fma(_box_muller(self._unit(16, wide), fused), std, mean)
         return values.reshape(shape)
 
     def _one_normal(self) -> float:
@@ -306,18 +310,24 @@ class Stream:
 
 def _real(dtype: DTypeLike, kernel: str) -> Real:
     real = np.dtype(dtype).type
-    if real is np.float32 or real is np.float64:
+    if real in (np.float16, np.float32, np.float64):
         return real
     raise NotImplementedError(
-        f'"{kernel}" not implemented for {real.__name__}: draw float32 or float64'
+        f'"{kernel}" not implemented for {real.__name__}: draw float16, float32 or float64'
     )
 
 
+def _computed_in(real: Real) -> type[np.float32] | type[np.float64]:
+    return np.float64 if real is np.float64 else np.float32
+
+
 def _check_bounds(low: float, high: float, real: Real) -> None:
-    limit, kind = float(np.finfo(real).max), "float" if real is np.float32 else "double"
+    kind = {np.float16: "Half", np.float32: "float", np.float64: "double"}[real]
+    limit = float(np.finfo(real).max)
     for name, bound in (("from", low), ("to", high)):
         if not abs(bound) <= limit:
-            raise RuntimeError(f"{name} is out of bounds for {kind}: {bound}")
+            scope = "c10::" * (real is np.float16)
+            raise RuntimeError(f"{name} is out of bounds for {scope}{kind}: {bound}")
     if low > high:
         raise RuntimeError(
             f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}"

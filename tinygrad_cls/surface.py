@@ -337,26 +337,58 @@ class Surface:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self._array.item())
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+    def _attributes(self) -> dict[str, Any]:
+        """What a user has set on this tensor."""
+        return {name: x for name, x in self.__dict__.items() if name not in OWN}
+
+    def __copy__(self) -> Any:
+        """A leaf in the same memory, with the same attributes, without the gradient."""
+        twin = object.__new__(self.__class__)
+        twin.__dict__.update(self.detach().__dict__ | self._attributes())
+        twin._requires_grad = self.requires_grad
+        return twin
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> Any:
+        """A leaf with a copy of the memory, which tensors that share memory share again."""
         if self._node is not None:
             raise RuntimeError(
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
                 "protocol at the moment. Use .detach() first."
             )
-        twin = object.__new__(self.__class__)
-        memo[id(self)] = twin
-        twin._array = np.array(self._array, order="C")
-        twin._requires_grad = self._requires_grad
+        a = owner = self._canonical()
+        while type(owner.base) is np.ndarray:
+            owner = owner.base
+        if not owner.flags.forc:  # a piece of memory that isn't NumPy's
+            a = owner = np.array(a, order="C")
+        key = "memory", id(owner)
+        if key not in memo:  # with the owner, so that its id stays its own
+            memo[key] = owner.copy("K").ravel("K"), [0], owner
+        memory, counter, _ = memo[key]
+        offset = a.ctypes.data - owner.ctypes.data
+        array = np.ndarray(a.shape, a.dtype, memory, offset, a.strides)
+        array.flags.writeable = 0 not in a.strides  # else expanded
+        memo[id(self)] = twin = rebuilt(self.__class__, array, self._requires_grad)
+        twin._counter = counter
         twin._grad = copy.deepcopy(self._grad, memo)
+        twin.__dict__.update(copy.deepcopy(self._attributes(), memo))
         return twin
 
     def __reduce__(self) -> Any:
-        return rebuilt, (self.__class__, np.array(self._array, order="C"), self.requires_grad)
+        copied = np.array(self._canonical(), order="K")
+        return rebuilt, (self.__class__, copied, self.requires_grad), self._attributes() or None
+
+
+OWN = frozenset({
+    "_array", "_node", "_requires_grad", "_grad", "_counter", "_base", "_base_node", "_shared",
+    "_inference", "_hooks",
+})  # fmt: skip
+"""What the engine keeps in a tensor; the rest are a user's attributes."""
 
 
 def rebuilt(kind: Any, array: Any, requires_grad: bool) -> Any:
-    """Unpickles a tensor: a leaf, with the memory of the pickle."""
+    """A tensor of a copy or a pickle: a leaf, with ``array`` as it lies in memory."""
     made = object.__new__(kind)
     made._array = array
+    made._shared = True
     made._requires_grad = requires_grad
     return made

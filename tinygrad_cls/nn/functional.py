@@ -72,8 +72,14 @@ def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> 
     return x.log_softmax(implicit_dim("log_softmax", x, dim))
 
 
+def tensor_for(name: str, input: Any) -> Tensor:
+    """The layer's input, refused unless it is a tensor; the table would take an array too."""
+    return input if isinstance(input, Tensor) else not_a_tensor(name, input)
+
+
 def relu(input: Tensor, inplace: bool = False) -> Any:
     """max(x, 0), element by element; ``inplace`` overwrites the input."""
+    tensor_for("relu_" if inplace else "relu", input)
     return input.relu_() if inplace else ops.relu(input)
 
 
@@ -86,6 +92,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     >>> leaky_relu(tg.tensor([-1.0, 2.0]), 0.1)
     tensor([-0.1000,  2.0000])
     """
+    tensor_for("leaky_relu_" if inplace else "leaky_relu", input)
     if inplace:
         return input._in_place(ops.leaky_relu, negative_slope)
     return ops.leaky_relu(input, negative_slope)
@@ -103,8 +110,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     tensor([0., 0., 2., 0.])
     """
     check_probability(p)
-    if not isinstance(input, Tensor):
-        not_a_tensor("dropout", input)
+    tensor_for("dropout", input)
     if not training or p == 0 or not input.numel():
         return input
     kind = input._array.dtype

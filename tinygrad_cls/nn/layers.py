@@ -114,7 +114,7 @@ class Softplus(Module):
         self.threshold = threshold
 
     def forward(self, input: Tensor) -> Any:
-        return ops.softplus(input, self.beta, self.threshold)
+        return ops.softplus(F.tensor_for("softplus", input), self.beta, self.threshold)
 
     def extra_repr(self) -> str:
         return f"beta={self.beta}, threshold={self.threshold}"
@@ -124,21 +124,21 @@ class Sigmoid(Module):
     """1 / (1 + e**-x), element by element."""
 
     def forward(self, input: Tensor) -> Any:
-        return ops.sigmoid(input)
+        return ops.sigmoid(F.tensor_for("sigmoid", input))
 
 
 class LogSigmoid(Module):
     """log sigmoid x, right for x of any size, element by element."""
 
     def forward(self, input: Tensor) -> Any:
-        return ops.logsigmoid(input)
+        return ops.logsigmoid(F.tensor_for("log_sigmoid", input))
 
 
 class Tanh(Module):
     """tanh x, element by element."""
 
     def forward(self, input: Tensor) -> Any:
-        return ops.tanh(input)
+        return ops.tanh(F.tensor_for("tanh", input))
 
 
 class Softmax(Module):
@@ -201,7 +201,7 @@ class Flatten(Module):
         self.end_dim = end_dim
 
     def forward(self, input: Tensor) -> Any:
-        return ops.flatten(input, self.start_dim, self.end_dim)
+        return ops.flatten(F.tensor_for("flatten", input), self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"

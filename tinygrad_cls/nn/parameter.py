@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from ..surface import rebuilt
 from ..tensor import Tensor
 
 
@@ -31,9 +34,11 @@ class Parameter(Tensor):
         return f"Parameter containing:\n{self._text('tensor(')}"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
-        """A twin without the gradient, as torch has it for parameters alone."""
-        twin: Parameter = super().__deepcopy__(memo)
-        twin._grad = None
+        """A twin with memory of its own, without gradient and attributes: as torch has it for
+        parameters alone.
+        """
+        array = np.array(self._canonical(), order="K")
+        twin: Parameter = rebuilt(self.__class__, array, self._requires_grad)
         return twin
 
     def _convert(self, converted: Callable[[Tensor], Any]) -> None:
@@ -69,8 +74,3 @@ class Buffer(Tensor):
         self.__dict__.update(source.__dict__)
         self._requires_grad = data is not None and data.requires_grad
         self.persistent = persistent
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Buffer:
-        twin: Buffer = super().__deepcopy__(memo)
-        twin.persistent = self.persistent
-        return twin
