@@ -366,7 +366,8 @@ class Surface:
         memory, counter, _ = memo[key]
         offset = a.ctypes.data - owner.ctypes.data
         array = np.ndarray(a.shape, a.dtype, memory, offset, a.strides)
-        array.flags.writeable = 0 not in a.strides  # else expanded
+        expanded = any(step == 0 and n > 1 for step, n in zip(a.strides, a.shape, strict=True))
+        array.flags.writeable = a.size == 0 or not expanded
         memo[id(self)] = twin = rebuilt(self.__class__, array, self._requires_grad)
         twin._counter = counter
         twin._grad = copy.deepcopy(self._grad, memo)
