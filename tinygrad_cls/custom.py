@@ -62,7 +62,7 @@ def op(
 
     def define(kernel: Callable[..., Any]) -> Op:
         made = table_op(kernel)
-        made.__module__ = kernel.__module__  # where pickle finds it
+        made.__module__ = getattr(kernel, "__module__", "numpy")  # where pickle finds it
         made.kernel, made.quiet = guarded(made), True  # it sees to NumPy's warnings itself
         made.formulas = {i: held(made, i, formula) for i, formula in made.formulas.items()}
         return made
