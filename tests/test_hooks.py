@@ -183,6 +183,12 @@ t = Two(); t.register_full_backward_hook(note("b")); p, q = t(x, 3.0); p.sum().b
 |log, x.grad
 t = Two(); t.register_full_backward_hook(note("b")); p, q = t(x, b=x); q.sum().backward()
 |log, x.grad
+from collections import namedtuple
+|P = namedtuple("P", "a b")
+|class Named(nn.Module):
+|    def forward(self, x): return P(x * 2, x * 3)
+|t = Named(); t.register_full_backward_hook(note("b")); y = t(x); y.b.sum().backward()
+|type(y).__name__, log, x.grad
 t = Two(); t.register_full_backward_hook(note("b")); b = torch.ones(2, 1, requires_grad=True)
 |p, q = t(x, b); p.sum().backward(); log, x.grad, b.grad
 """)

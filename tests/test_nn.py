@@ -753,6 +753,10 @@ class Net(nn.Module):
 |n = Net(); h = n.register_forward_hook(lambda m, a, y: y * 0)
 |del n.layer.bias; n.layer.bias = None
 |n.double()(torch.ones(1, 2).double()), [name for name, _ in n.named_parameters()], n._hooks
+m = nn.Module(); m.register_buffer("a", torch.ones(1), persistent=False); del m.a
+|m.a = nn.Parameter(torch.ones(1)); list(m.state_dict())
+m = nn.Linear(1, 1).half(); y = m(torch.ones(4096, 1).half()); y.backward(torch.ones_like(y))
+|m.bias.grad
 """)
 def test_what_a_model_may_do_to_its_attributes(code: str) -> None:
     """Weight normalization, pruning and hypernetworks replace a parameter by a computed tensor."""

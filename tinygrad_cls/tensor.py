@@ -83,8 +83,8 @@ def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
 class Quiet(threading.local):
     """Runs a kernel without NumPy's warnings: nan and inf are values here, as in torch.
 
-    What ``np.errstate`` does in a context of its own, which every thread enters once an op and sets
-    up once: a fifth of the time.
+    What ``np.errstate`` does, in a context of its own that each thread sets up once and enters for
+    every op: that spares 0.9 us an op on the machine of the README's table.
     """
 
     def __init__(self) -> None:
