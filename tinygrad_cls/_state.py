@@ -22,6 +22,7 @@ class _State(threading.local):
     events: list[Any] | None = None  # of the recording that runs
     watch: Any = None  # of anomaly detection
     tape: Any = None  # what takes every op's event for these two
+    recorder: Any = None  # of replay: what no op does is told to it
 
 
 state = _State()

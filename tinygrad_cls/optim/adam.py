@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .. import dtypes
+from .._state import state
 from ..tensor import Tensor, new
-from .arithmetic import axpy, lerp
-from .optimizer import Optimizer, Params, check_integral, check_kernels, check_rate
+from .arithmetic import Vector, axpy, lerp
+from .optimizer import Optimizer, Params, check_integral, check_kernels, check_rate, number
 from .packing import Batch
 
 
@@ -111,13 +113,13 @@ class Adam(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Updates every parameter; ``closure`` recomputes the loss, which is returned."""
         loss = self._loss(closure)
-        for number, group in enumerate(self.param_groups):
-            batches = self._batches(number)
+        for i, group in enumerate(self.param_groups):
+            batches = self._batches(i)
             for batch in batches:
                 self._begin(batch, group)
             for batch in batches:
-                for steps, part in batch.split(lambda p: float(self.state[p]["step"])):
-                    self._update(part, group, steps + 1)
+                for _, part in batch.split(lambda p: float(number(self.state[p]["step"]))):
+                    self._update(part, group)
         return loss
 
     def _begin(self, batch: Batch, group: dict[str, Any]) -> None:
@@ -138,44 +140,79 @@ class Adam(Optimizer):
                 f"convert the parameter of shape {tuple(p.shape)} with .float()"
             )
         for p in batch.params:
-            state = self.state[p]
-            if not state:
-                state["step"] = new(np.zeros((), step_dtype(group)))
+            remembered = self.state[p]
+            if not remembered:
+                remembered["step"] = new(np.zeros((), step_dtype(group)))
                 largest = ["max_exp_avg_sq"] if group["amsgrad"] else []
                 for name in ["exp_avg", "exp_avg_sq", *largest]:
-                    state[name] = new(np.zeros(p._array.shape, p._array.dtype))
+                    remembered[name] = new(np.zeros(p._array.shape, p._array.dtype))
 
     @np.errstate(all="ignore")  # nan and inf are values here, as in torch
-    def _update(self, batch: Batch, group: dict[str, Any], t: float) -> None:
+    def _update(self, batch: Batch, group: dict[str, Any]) -> None:
         states = [self.state[p] for p in batch.params]
-        steps, averages, squares = (
-            [state[name] for state in states] for name in ("step", "exp_avg", "exp_avg_sq")
+        names = ["exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * bool(group["amsgrad"])]
+        tensors: dict[str, list[Any]] = {
+            "value": batch.params,
+            "gradient": [p._grad for p in batch.params],
+        }
+        for name in names:
+            tensors[name] = [remembered[name] for remembered in states]
+            batch.check_state(name, tensors[name])
+        rule = partial(
+            adam,
+            maximize=bool(group["maximize"]),
+            decays=bool(group["weight_decay"] != 0),
+            decoupled=bool(group["decoupled_weight_decay"]),
+            near=bool(1 - number(group["betas"][0]) < 0.5),
         )
-        lr, decay, (beta1, beta2) = group["lr"], group["weight_decay"], group["betas"]
-        p = batch.read("value", batch.params)
-        g = batch.read("gradient", [q._grad for q in batch.params])
-        m, v = batch.read_state("exp_avg", averages), batch.read_state("exp_avg_sq", squares)
-        if group["maximize"]:
-            g = -g
-        if decay != 0:
-            if group["decoupled_weight_decay"]:
-                p = float(1 - lr * decay) * p
-            else:
-                g = axpy(float(decay), p, g)
-        m = lerp(m, g, float(1 - beta1))
-        v = u = axpy(float(1 - beta2) * g, g, float(beta2) * v)
-        if group["amsgrad"]:
-            largest = [state["max_exp_avg_sq"] for state in states]
-            u = np.maximum(batch.read_state("max_exp_avg_sq", largest), v)
-            batch.write("max_exp_avg_sq", u, largest)
-        size = np.sqrt(u) / float((1 - beta2**t) ** 0.5) + float(group["eps"])
-        rate = -float(lr / (1 - beta1**t))
-        batch.write("exp_avg", m, averages)
-        batch.write("exp_avg_sq", v, squares)
-        batch.write("value", p + rate * m / size, batch.params)
-        for step in steps:
-            step._array += 1
-            step._bump()
+        steps = states[0]["step"]
+        self._replace(batch, rule, partial(numbers, group, steps), tensors, ["value", *names])
+        for remembered in states:
+            count = remembered["step"]
+            if state.recorder is not None:
+                state.recorder.counts(count)
+            count._array += 1
+            count._bump()
+
+
+def numbers(group: dict[str, Any], step: Tensor) -> list[float]:
+    """What `adam` multiplies with in the step after ``step``."""
+    lr, decay = number(group["lr"]), number(group["weight_decay"])
+    beta1, beta2 = map(number, group["betas"])
+    t = float(number(step)) + 1
+    shrink = 1 - lr * decay if group["decoupled_weight_decay"] else decay
+    root = (1 - beta2**t) ** 0.5
+    found = (shrink, 1 - beta1, beta2, 1 - beta2, root, group["eps"], -(lr / (1 - beta1**t)))
+    return [float(x) for x in found]
+
+
+def adam(
+    p: Vector,
+    g: Vector,
+    m: Vector,
+    v: Vector,
+    *others: Any,
+    maximize: bool,
+    decays: bool,
+    decoupled: bool,
+    near: bool,
+) -> tuple[Vector, ...]:
+    """The parameter and its running averages after a step.
+
+    ``others``: the largest v so far if amsgrad, then the `numbers`.
+    """
+    *largest, decay, weight, beta2, share, root, eps, rate = others
+    if maximize:
+        g = -g
+    if decays and decoupled:
+        p = decay * p
+    elif decays:
+        g = axpy(decay, p, g)
+    m = lerp(m, g, weight, near)
+    v = axpy(share * g, g, beta2 * v)
+    u = [np.maximum(w, v) for w in largest]
+    size = np.sqrt(u[0] if u else v) / root + eps
+    return p + rate * m / size, m, v, *u
 
 
 def step_dtype(group: dict[str, Any]) -> Any:

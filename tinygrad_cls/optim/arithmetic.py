@@ -12,7 +12,7 @@ Vector = np.ndarray[Any, Any]
 
 
 def axpy(a: Any, x: Vector, y: Vector) -> Vector:
-    """y + a x for a number or a vector a, in y's dtype.
+    """y + a x for a vector a, or a number of y's dtype.
 
     Where torch's kernels use a fused multiply-add (`tinygrad_cls.stream.fused_kernels`), float32
     and float64 are rounded once. That is done with twice the digits, whose own rounding changes
@@ -23,7 +23,6 @@ def axpy(a: Any, x: Vector, y: Vector) -> Vector:
     >>> float(axpy(x, x, np.array([-1.0]))[0]) in (2.0**-29 + 2.0**-60, 2.0**-29)
     True
     """
-    a = y.dtype.type(a)
     if y.dtype == np.float32 and fused_kernels():
         wide = np.multiply(x, a, dtype=np.float64)  # exact: 24 + 24 bits
         wide += y
@@ -34,7 +33,7 @@ def axpy(a: Any, x: Vector, y: Vector) -> Vector:
     if y.dtype == np.float64 and fused_kernels():
         z = total - y
         lost = (y - (total - z)) + (product - z) + product_error(a, x, product)
-        np.add(total, lost, out=total, where=np.abs(lost) > 0)  # neither nan nor a zero's sign
+        return np.where(np.abs(lost) > 0, total + lost, total)  # neither nan nor a zero's sign
     return total
 
 
@@ -55,7 +54,6 @@ def halves(x: Any) -> tuple[Any, Any]:
     return high, x - high
 
 
-def lerp(m: Vector, g: Vector, weight: float) -> Vector:
-    """m + weight (g - m), from the nearer end."""
-    w = m.dtype.type(weight)
-    return axpy(w, g - m, m) if abs(w) < 0.5 else axpy(w - 1, g - m, g)
+def lerp(m: Vector, g: Vector, weight: Any, near: bool) -> Vector:
+    """m + weight (g - m), from the nearer end: ``near`` says that the weight is below 1/2."""
+    return axpy(weight, g - m, m) if near else axpy(weight - 1, g - m, g)

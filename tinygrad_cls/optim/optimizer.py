@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
-from .._state import enable_grad
+from .._state import enable_grad, state
 from ..errors import typename
 from ..tensor import Tensor, clear
 from .packing import Batch, Packing
@@ -144,9 +144,33 @@ class Optimizer:
         with enable_grad():
             return closure()
 
+    def _replace(
+        self,
+        batch: Batch,
+        rule: Callable[..., tuple[Any, ...]],
+        numbers: Callable[[], Sequence[float]],
+        tensors: dict[str, list[Any]],
+        changed: Sequence[str],
+    ) -> None:
+        """Writes what ``rule(*tensors, *numbers)`` gives to the tensors named ``changed``.
+
+        The rule gets the tensors of each name as one vector, and the numbers in their dtype.
+        """
+        if state.recorder is not None:
+            state.recorder.updates(rule, numbers, tensors, changed)
+        vectors = [batch.read(name, group) for name, group in tensors.items()]
+        kind = vectors[0].dtype.type
+        results = rule(*vectors, *[kind(x) for x in numbers()])
+        for name, result in zip(changed, results, strict=True):
+            batch.write(name, result, tensors[name])
+
     def _batches(self, number: int) -> list[Batch]:
         """The parameters of a group that have a gradient, in as few batches as can be."""
-        params = [p for p in self.param_groups[number]["params"] if p._grad is not None]
+        params = self.param_groups[number]["params"]
+        if state.recorder is not None:
+            for p in params:
+                state.recorder.meets(p)
+        params = [p for p in params if p._grad is not None]
         packing = self._packings.get(number)
         if packing is None or not packing.fits(params):
             packing = self._packings[number] = Packing(params)
@@ -275,6 +299,11 @@ def check_rate(
         raise kind(f"{name} as a Tensor is not supported for capturable=False and foreach=True")
     if value.numel() != 1:
         raise kind(f"Tensor {name} must be 1-element, not of shape {tuple(value.shape)}")
+
+
+def number(x: Any) -> Any:
+    """A number from an option that may be a tensor with one element."""
+    return x._array.reshape(())[()] if isinstance(x, Tensor) else x
 
 
 def check_integral(p: Tensor, group: Group, names: Iterable[str]) -> None:

@@ -45,8 +45,8 @@ class Batch:
             part[...] = tensor._array
         return whole
 
-    def read_state(self, name: str, tensors: Sequence[Any]) -> Vector:
-        """``read`` of what will be written, and a user may have loaded for another model."""
+    def check_state(self, name: str, tensors: Sequence[Any]) -> None:
+        """Errors for what will be written, and a user may have loaded for another model."""
         for tensor, p in zip(tensors, self.params, strict=True):
             check_writable(tensor)
             if tensor.shape != p.shape:
@@ -55,7 +55,6 @@ class Batch:
                     f"{tuple(p.shape)}: {name!r} has not the shape of its parameter; was the state "
                     f"that of another model?"
                 )
-        return self.read(name, tensors)
 
     def write(self, name: str, vector: Vector, tensors: Sequence[Any]) -> None:
         """The vector's parts into tensors, one write each."""

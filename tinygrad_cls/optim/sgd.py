@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..tensor import Tensor, new
-from .arithmetic import axpy
-from .optimizer import Optimizer, Params, check_integral, check_kernels, check_rate
+from .arithmetic import Vector, axpy
+from .optimizer import Optimizer, Params, check_integral, check_kernels, check_rate, number
 from .packing import Batch
 
 
@@ -112,23 +113,60 @@ class SGD(Optimizer):
     def _update(self, batch: Batch, group: dict[str, Any], first: bool = True) -> None:
         if batch.integral:
             check_integral(batch.params[0], group, ("weight_decay", "momentum", "dampening", "lr"))
-        p = batch.read("value", batch.params)
-        g = batch.read("gradient", [q._grad for q in batch.params])
-        if group["maximize"]:
-            g = -g
-        if group["weight_decay"] != 0:
-            g = axpy(float(group["weight_decay"]), p, g)
+        tensors: dict[str, list[Any]] = {
+            "value": batch.params,
+            "gradient": [p._grad for p in batch.params],
+        }
+        changed = ["value"]
         if group["momentum"] != 0:
-            momentum = float(group["momentum"])
-            if first:
-                b = g
-                for q in batch.params:
-                    self.state[q]["momentum_buffer"] = new(np.empty_like(q._array, order="C"))
-                buffers = [self.state[q]["momentum_buffer"] for q in batch.params]
-            else:
-                buffers = [self.state[q]["momentum_buffer"] for q in batch.params]
-                b = momentum * batch.read_state("momentum_buffer", buffers)
-                b = axpy(1 - float(group["dampening"]), g, b)
-            batch.write("momentum_buffer", b, buffers)
-            g = axpy(momentum, b, g) if group["nesterov"] else b
-        batch.write("value", axpy(float(-group["lr"]), g, p), batch.params)
+            states = [self.state[p] for p in batch.params]
+            for p, remembered in zip(batch.params, states, strict=True):
+                if first:
+                    remembered["momentum_buffer"] = new(np.zeros(p._array.shape, p._array.dtype))
+            tensors["momentum_buffer"] = [remembered["momentum_buffer"] for remembered in states]
+            batch.check_state("momentum_buffer", tensors["momentum_buffer"])
+            changed.append("momentum_buffer")
+        rule = partial(
+            sgd,
+            maximize=bool(group["maximize"]),
+            decays=bool(group["weight_decay"] != 0),
+            first=first,
+            nesterov=bool(group["nesterov"]),
+        )
+        self._replace(batch, rule, partial(numbers, group), tensors, changed)
+
+
+def numbers(group: dict[str, Any]) -> list[Any]:
+    """-lr, weight decay, and, with momentum, it and 1 - dampening."""
+    found = [-number(group["lr"]), number(group["weight_decay"])]
+    if group["momentum"] != 0:
+        found += [number(group["momentum"]), 1 - number(group["dampening"])]
+    return found
+
+
+def sgd(
+    p: Vector,
+    g: Vector,
+    *others: Any,
+    maximize: bool,
+    decays: bool,
+    first: bool,
+    nesterov: bool,
+) -> tuple[Vector, ...]:
+    """The parameter after a step, and the momentum buffer if there is momentum.
+
+    ``others``: the buffer if there is momentum, then the `numbers`.
+    """
+    if len(others) == 2:
+        rate, decay = others
+    else:
+        b, rate, decay, momentum, share = others
+    if maximize:
+        g = -g
+    if decays:
+        g = axpy(decay, p, g)
+    if len(others) == 2:
+        return (axpy(rate, g, p),)
+    b = g if first else axpy(share, g, momentum * b)
+    g = axpy(momentum, b, g) if nesterov else b
+    return axpy(rate, g, p), b
