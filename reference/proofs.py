@@ -9,6 +9,7 @@ by the tests listed here. `tests/test_surface.py` refuses a proof that doesn't u
 PROOFS: dict[str, dict[str, str]] = {
     "": {
         "test_tensor.py::test_tensor_of_python_data": "tensor",
+        "test_replay_door.py::test_compiled_functions_are_torchs": "compile",
         "test_tensor.py::test_as_tensor_and_from_numpy": "as_tensor from_numpy",
         "test_tensor.py::test_of_a_shape": (
             "empty empty_like eye full full_like ones ones_like zeros zeros_like"
@@ -388,24 +389,34 @@ NOTES: dict[str, str] = {
 
 ABSENT: dict[str, str] = {
     "assign": "a load copies into the tensors that are there: optimizers keep them",
+    "backend": "there is one: the recorded step as NumPy calls",
     "destination": "deprecated by PyTorch",
+    "disable": "leave `compile` out",
+    "dynamic": "a plan is for one shape; others are recorded beside it",
     "dtype": "convert the tensor first, with `.to(dtype)`; `F.softmax` and `F.log_softmax` take it",
+    "fullgraph": "always: what can't be recorded is refused with its line",
     "from": "a keyword in Python; the first argument, here called `low`",
     "grad_variables": "deprecated by PyTorch",
     "implicit": "PyTorch's own use",
     "is_grads_batched": "for vmap, which is not here",
+    "isolate_recompiles": "plans are kept by function as it is",
     "layout": "all tensors are dense",
     "memory_format": "the order in memory is the engine's own affair",
+    "name": "a function has one",
+    "mode": "there is one; `passes` chooses the rewritings",
     "mmap": "a file is read and checked as a whole",
     "only_inputs": "deprecated by PyTorch",
+    "options": "see `mode`",
     "orig_func": "PyTorch's own name for the function that is decorated; here it is `function`",
     "out": "a function made of several ops gives a new tensor; `copy_` writes it elsewhere",
     "p": "undocumented: `bernoulli(torch.full(size, p))`",
     "pickle_module": "only tensors and containers are written and read, by this engine's own code",
     "pickle_protocol": "2, which is what PyTorch writes",
     "pin_memory": "there is no GPU to copy to",
+    "recompile_limit": "16 plans are kept; a warning says when none is replayed",
     "reduce": "deprecated by PyTorch, refused here: use `reduction`",
     "rounding_mode": '`floor_divide` is "floor"; "trunc" is not here',
+    "shapes_spec": "see `dynamic`",
     "size_average": "deprecated by PyTorch, refused here: use `reduction`",
     "sparse_grad": "all gradients are dense",
     "stable": "`argsort` is always stable",

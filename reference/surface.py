@@ -500,7 +500,7 @@ PyTorch has thousands of names more. This engine is for small classifiers: linea
 activations, `Dropout` and `BatchNorm1d`, trained by SGD or Adam on one CPU. What is for images,
 sequences or language (convolutions, recurrent layers, attention, embeddings), for other devices and
 many processes (CUDA, distributed, quantization, sparse and complex numbers, half precision beyond
-float16), and for compiling (`jit`, `compile`, `export`, `fx`) is left to PyTorch. A module asked
+float16), and for exporting (`jit`, `export`, `fx`) is left to PyTorch. A module asked
 for such a name says so: `nn.Conv2d` is an AttributeError that names this page.
 
 ## Reasons

@@ -90,6 +90,7 @@ from .random import (
     seed,
     set_rng_state,
 )
+from .replay import compile
 from .serialize import load, save
 
 __all__ = [  # and every entry of ops.TABLE that torch has a public name for
@@ -113,6 +114,7 @@ __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "bool",
     "can_cast",
     "clip",
+    "compile",
     "cuda",
     "default_generator",
     "device",

@@ -93,6 +93,11 @@ def _add_train(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     add("--seed", type=seed, default=42, metavar="N", help="of the weights (default: 42)")
     add("--dtype", choices=("float32", "float64"), default="float32", help="(default: float32)")
     add(
+        "--eager",
+        action="store_true",
+        help="run every epoch op by op; by default an epoch is recorded and then replayed",
+    )
+    add(
         "--data",
         type=Path,
         metavar="FILE",
@@ -135,6 +140,7 @@ def train_command(arguments: argparse.Namespace) -> None:
                 lr=arguments.lr,
                 seed=arguments.seed,
                 dtype=getattr(tinygrad_cls, arguments.dtype),
+                eager=arguments.eager,
                 show=show,
                 watch=watch,
             )
@@ -158,6 +164,7 @@ def _as_json(run: Run, arguments: argparse.Namespace) -> dict[str, object]:
         "lr": run.experiment.lr if arguments.lr is None else arguments.lr,
         "seed": arguments.seed,
         "dtype": arguments.dtype,
+        "eager": arguments.eager,
         "version": tinygrad_cls.__version__,
         "history": asdict(run.history),
     }

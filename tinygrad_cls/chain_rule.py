@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,21 +20,10 @@ from .errors import BOTH, CYCLE, freed, match, not_several, require_grad, stale,
 Lift = Callable[[Any, Any], Any]
 
 
-class Saved(NamedTuple):
-    """A value kept for backward, with the version that its memory had when it was kept."""
-
-    value: Any
-    counter: list[Any] | None  # of all views of the memory: its version, and who wrote last
-    version: int
-    where: int  # which input of the node it is; -1 for the node's output
-
-    def read(self, node: Node, lift: Lift | None) -> Any:
-        """The value, unless it was overwritten since: an array, or a Tensor with its history."""
-        if self.counter is not None and self.counter[0] != self.version:
-            raise stale(self, node)
-        if lift is None or self.counter is None:
-            return self.value
-        return lift(self.value, node if self.where < 0 else node.edges[self.where])
+Version: TypeAlias = tuple[str, int, list[Any], int]
+"""Of a tensor's value kept for backward: its name in the formulas; which input of the node it is,
+or -1 for the output; the counter of all views of its memory, which holds the version and who wrote
+last; and the version when it was kept."""
 
 
 class Node:
@@ -42,18 +31,25 @@ class Node:
 
     __slots__ = (
         "__weakref__", "called", "clock", "edges", "hooks", "keeps_values", "op", "retained",
-        "saved", "shapes",
+        "saved", "shapes", "versions",
     )  # fmt: skip
     called: list[Any]  # what anomaly detection notes
 
     def __init__(
-        self, op: Any, edges: tuple[Any, ...], shapes: Any, saved: Any, keeps_values: bool
+        self,
+        op: Any,
+        edges: tuple[Any, ...],
+        shapes: Any,
+        saved: Any,
+        keeps_values: bool,
+        versions: Sequence[Version] = (),
     ) -> None:
         self.op = op
         self.edges = edges
         self.shapes = shapes  # of the inputs, where they may have been broadcast
         self.saved: dict[str, Any] | None = saved
         self.keeps_values = keeps_values
+        self.versions = versions
         self.clock = tick()
         self.hooks: dict[int, Callable[[Any], Any]] | None = None
         self.retained: Callable[[Any], None] | None = None
@@ -77,6 +73,14 @@ class Node:
         saved = self.saved
         if saved is None:
             raise freed(self.name())
+        if lift is not None and state.recorder is not None and not state.grad_enabled:
+            g = lift(g._array, None)  # laid out as arrays would be
+        for name, where, counter, version in self.versions:
+            if counter[0] != version:
+                raise stale(self, saved[name], where, counter, version)
+            if lift is not None:
+                history = self if where < 0 else self.edges[where]
+                saved = {**saved, name: lift(saved[name], history)}
         pulled = []
         op, shapes = self.op, self.shapes
         for i, edge in enumerate(self.edges):
@@ -86,7 +90,7 @@ class Node:
             values = []
             for name in formula.needs:
                 value = saved.get(name, i)  # only "which input" isn't saved
-                values.append(value.read(self, lift) if type(value) is Saved else value)
+                values.append(value)
             gx = (formula.on_arrays if lift is None else formula.function)(g, *values)
             if shapes is not None and gx.shape != shapes[i]:
                 gx = ops.sum_to(gx, shapes[i])
@@ -99,6 +103,7 @@ class Node:
             self.saved = None
 
 
+@np.errstate(all="ignore")  # nan and inf are values here, as in torch
 def chain_rule(
     seeds: Sequence[tuple[Any, Any]],
     *,
@@ -182,8 +187,7 @@ def run(
     keep = create_graph if retain_graph is None else retain_graph
     found, state.grad_enabled = state.grad_enabled, create_graph
     try:
-        with np.errstate(all="ignore"):
-            return chain_rule(seeds, targets=targets, keep=keep, lift=lift)
+        return chain_rule(seeds, targets=targets, keep=keep, lift=lift)
     finally:
         state.grad_enabled = found
 

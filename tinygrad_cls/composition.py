@@ -18,15 +18,17 @@ class Composition:
     """A function made of ops, listed beside them. It has no derivative: the chain rule finds it."""
 
     def __init__(self, function: Callable[..., Any], examples: tuple[str, ...]) -> None:
-        self.function = function
+        self.function: Any = function
         self.name = self.__name__ = function.__name__
         self.__doc__ = function.__doc__
-        self.__signature__ = inspect.signature(function)
-        names = [p.name for p in self.__signature__.parameters.values()]
-        kinds = [p.kind for p in self.__signature__.parameters.values()]
-        open_ended = inspect.Parameter.VAR_POSITIONAL in kinds  # x.reshape(2, 3)
-        self.sequence = names if open_ended else []
+        code = self.function.__code__
+        open_ended = code.co_flags & inspect.CO_VARARGS  # x.reshape(2, 3)
+        self.sequence = code.co_varnames[: code.co_argcount + 1] if open_ended else ()
         self.examples = examples
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.function)
 
     def __repr__(self) -> str:
         return f"<composition {self.name}{self.__signature__}>"
@@ -40,7 +42,7 @@ class Composition:
             args = (*args, *(kwargs.pop(name) for name in self.sequence if name in kwargs))
         if len(args) < len(self.sequence) and not kwargs:
             raise errors.missing(self.name, self.sequence[len(args) :])
-        if args and not isinstance(args[0], EXPECTED) and not hasattr(args[0], "_apply"):
+        if args and not hasattr(args[0], "_apply") and not isinstance(args[0], EXPECTED):
             errors.not_a_tensor(self.name, args[0])
         try:
             return self.function(*args, **kwargs)

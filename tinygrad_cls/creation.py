@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
+from ._state import state
 from .dtypes import asked
 from .dtypes import dtype as Dtype
 from .errors import not_a_tensor
@@ -54,7 +55,10 @@ def tensor(
             "torch.tensor(sourceTensor).",
             stacklevel=2,
         )
-        data = data._array
+        copied = made(array_of(data._array, kind), None, device, requires_grad)
+        if state.recorder is not None:
+            state.recorder.copies(data._array, copied._array)
+        return copied
     return made(array_of(data, kind), None, device, requires_grad)
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from collections.abc import Callable
+from contextlib import suppress
+from types import FunctionType
 from typing import Any
+
+from numpy import ufunc
 
 from .law import EXAMPLES
 
 AXIS = r"(\.\.\.|\?|-?\w+)"
 GROUP = rf"\(({AXIS}(,{AXIS})*)?\)"
 NOTATION = re.compile(rf"{GROUP}(,{GROUP})*\*?->{GROUP}")
+OPEN = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 TYPES = "promote arithmetic number integer float floating same first any".split()
 """The rules of :mod:`tinygrad_cls.dtypes`."""
 
@@ -31,6 +38,23 @@ def notation(law: str, examples: str, formulas: dict[str, Any]) -> tuple[str, ..
             f"tested, such as examples='x(3, 4), x(2, 4), x(2)'"
         )
     return tuple((examples or EXAMPLES[law]).split("; "))
+
+
+def parameters(kernel: Callable[..., Any]) -> list[inspect.Parameter]:
+    """A kernel's parameters; none if it doesn't tell them, as a ufunc and some functions of C."""
+    if isinstance(kernel, ufunc):
+        return []
+    with suppress(ValueError):
+        return list(inspect.signature(kernel).parameters.values())
+    return []
+
+
+def names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a function's parameters; of a plain one without the cost of a signature."""
+    if not isinstance(function, FunctionType) or function.__code__.co_flags & OPEN:
+        return tuple(inspect.signature(function).parameters)
+    code = function.__code__
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 def check(op: Any, formulas: dict[str, Any]) -> None:

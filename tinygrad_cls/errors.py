@@ -257,21 +257,20 @@ def cannot_multiply(name: str, shapes: Sequence[tuple[int, ...]]) -> str | None:
     )
 
 
-def stale(saved: Any, node: Any) -> Exception:
+def stale(node: Any, value: Any, where: int, counter: list[Any], version: int) -> Exception:
     """A value that backward reads was overwritten after it was saved."""
-    source = node if saved.where < 0 else (*node.edges, None)[saved.where]
+    source = node if where < 0 else (*node.edges, None)[where]
     made = ""
     if hasattr(source, "clock"):
-        name = source.name()
-        name = name.removesuffix("0").removesuffix("Backward") if saved.where < 0 else name
+        name = source.name().removesuffix("0").replace("Backward", "")  # Mul, or Sum1
         made = f", which is output 0 of {name},"
-    kind = TITLES[saved.value.dtype.name]
-    _, *called = saved.counter
+    kind = TITLES[value.dtype.name]
+    _, *called = counter
     written = f"The last write was at {line(called[0])}. " if called else ""
     return RuntimeError(
         f"one of the variables needed for gradient computation has been modified by an inplace "
-        f"operation: [torch.{kind}Tensor {list(saved.value.shape)}]{made} is at version "
-        f"{saved.counter[0]}; expected version {saved.version} instead. {written}Hint: "
+        f"operation: [torch.{kind}Tensor {list(value.shape)}]{made} is at version "
+        f"{counter[0]}; expected version {version} instead. {written}Hint: "
         f"{node.name()} reads the value that it saved; use an out-of-place operation, or write "
         f"before that op."
     )

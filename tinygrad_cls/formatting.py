@@ -8,8 +8,7 @@ to its edges first, so the cost is that of the text, not that of the tensor.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +16,7 @@ import numpy.typing as npt
 __all__ = ["set_printoptions", "tensor_repr"]
 
 
-@dataclass(frozen=True)
-class _Options:
+class _Options(NamedTuple):
     precision: int = 4
     threshold: float = 1000
     edgeitems: int = 3
@@ -71,7 +69,8 @@ def set_printoptions(
         "linewidth": linewidth,
     }
     given: dict[str, Any] = {name: n for name, n in numbers.items() if n is not None}
-    _options = replace(_PROFILES.get(profile or "", _options), **given, sci_mode=sci_mode)
+    start = _PROFILES.get(profile or "", _options)
+    _options = start._replace(**given, sci_mode=sci_mode)
 
 
 def tensor_repr(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ._state import state
 from .errors import said
 
 Shape = tuple[int, ...]
@@ -90,7 +91,11 @@ def _part(p: Any) -> Any:
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
             f"valid indices (got {type(p).__name__})"
         )
-    a = np.array(p)  # a copy: backward reads it later
+    a = np.array(getattr(p, "_array", p))  # a copy: backward reads it later
+    if state.recorder is not None and hasattr(p, "_array"):
+        if a.dtype == np.uint8 or (a.ndim == 0 and a.dtype != np.bool_):
+            state.recorder.refuses("use as an index")
+        state.recorder.copies(p._array, a)
     if a.size == 0 and a.dtype.kind == "f" and not hasattr(p, "ndim"):
         a = a.astype(np.int64)  # an empty list
     if a.dtype == np.uint8 and hasattr(p, "_array"):

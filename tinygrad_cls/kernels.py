@@ -112,17 +112,16 @@ def truth_values(mask: Array, refusal: str) -> Array:
     return mask
 
 
+BOOL = np.dtype(np.bool_)
+
+
 def where(mask: Array, a: Array, b: Array, out: Array | None = None) -> Array:
-    mask = truth_values(
-        mask, "where expected condition to be a boolean tensor, but got a tensor with dtype {title}"
-    )
-    if (
-        type(b) is int
-        and b == 0
-        and type(a) is np.ndarray
-        and a.dtype.kind == "f"
-        and a.itemsize in WORDS
-    ):
+    if getattr(mask, "dtype", None) is not BOOL:
+        mask = truth_values(
+            mask,
+            "where expected condition to be a boolean tensor, but got a tensor with dtype {title}",
+        )
+    if type(b) is int and b == 0 and getattr(a, "itemsize", 0) in WORDS and a.dtype.kind == "f":
         # A product with the truth value, of the bits: twice as fast as np.where, and unlike a
         # product of floats it makes no nan of an infinite or nan a.
         y = (a.view(WORDS[a.itemsize]) * mask).view(a.dtype)
@@ -154,6 +153,8 @@ def store(out: Array, y: Array) -> Array:
 
 
 def round_to(x: Array, decimals: int = 0, out: Array | None = None) -> Array:
+    if decimals == 0 and x.dtype.kind == "f":
+        return np.rint(x, out=out)
     return np.round(x, decimals, out=out)
 
 
@@ -162,7 +163,7 @@ def round_to(x: Array, decimals: int = 0, out: Array | None = None) -> Array:
 
 def count(shape: Sequence[int], dim: Any = None) -> int:
     """How many elements each result of a reduction over ``dim`` is made of."""
-    return math.prod(shape[i] for i in axes(dim, len(shape)))
+    return math.prod(shape if dim is None else [shape[i] for i in axes(dim, len(shape))])
 
 
 def reduced(shape: Sequence[int], dim: Any) -> tuple[int, ...]:
@@ -370,14 +371,15 @@ def feature_major(out: Array | None, rows: int, columns: int) -> bool:
 
 def mm(a: Array, b: Array, out: Array | None = None) -> Array:
     """The matrix product of the last two axes; the axes before them broadcast."""
-    if a.ndim == b.ndim == 2 and feature_major(out, a.shape[0], b.shape[1]):
-        # One term a sum: a broadcast product, which rounds the same and is faster than matmul.
-        outer = a.shape[1] == b.shape[0] == 1
-        product = np.multiply if outer else np.matmul
-        return product(b.T, a.T, out=None if out is None else out.T).T
+    product: Any = np.matmul
+    if a.ndim == b.ndim == 2:
+        if a.shape[1] == b.shape[0] == 1:  # one term a sum: a broadcast product rounds the same
+            product = np.multiply  # and is faster
+        if feature_major(out, a.shape[0], b.shape[1]):
+            return product(b.T, a.T, out=None if out is None else out.T).T
     if out is not None and not out.flags.c_contiguous:
-        return store(out, np.matmul(a, b))  # straight into it, NumPy would round otherwise
-    return np.matmul(a, b, out=out)
+        return store(out, product(a, b))  # straight into it, NumPy would round otherwise
+    return product(a, b, out=out)
 
 
 def affine(x: Array, W: Array, b: Array, out: Array | None = None) -> Array:
@@ -647,7 +649,11 @@ def one_hot(x: Array, num_classes: int = -1, out: Array | None = None) -> Array:
             f"num_classes is {classes}.",
         )
     y = np.equal(x[..., None], np.arange(classes)).astype(np.int64)
-    return y if out is None else store(out, y)
+    if out is None:
+        return y
+    if out.shape != y.shape:
+        raise said(RuntimeError, f"one_hot: {classes} classes do not fit an out of {out.shape[-1]}")
+    return store(out, y)
 
 
 def nonzero(x: Array) -> Array:
@@ -661,7 +667,7 @@ def shrunk(loss: Array, reduction: str, n: float) -> Array:
     """``loss`` averaged over ``n``, summed, or as it is: the ``reduction`` of a loss."""
     if reduction == "none":
         return loss
-    whole = np.add.reduce(loss, axis=None)
+    whole = add_up(loss, None)
     return whole / ratio_or_nan(n) if reduction == "mean" else whole
 
 
@@ -671,7 +677,7 @@ def ratio_or_nan(n: float) -> float:
 
 
 def same_size(x: Array, t: Array) -> None:
-    if np.shape(x) != np.shape(t):
+    if getattr(x, "shape", ()) != getattr(t, "shape", ()):
         same = np.size(x) == np.size(t)
         fix = "give it the logits' shape, with .view_as()" if same else "classes: cross_entropy"
         raise said(
@@ -724,11 +730,15 @@ def smooth_sign(a: Array, b: Array, beta: float = 1.0, out: Array | None = None)
     return np.clip(np.subtract(a, b) / beta, -1, 1, out=out)
 
 
-def labels(t: Array, shape: tuple[int, ...], ignore_index: int) -> tuple[Array, Array]:
-    """Which rows count, and their labels with 0 in the place of ignored ones."""
+def labels(t: Array, shape: tuple[int, ...], ignore_index: int) -> tuple[Array | None, Array]:
+    """Which rows count (None: all), and their labels, with 0 in the place of ignored ones."""
     if t.shape != shape[:1] + shape[2:]:
         raise ValueError(f"labels of shape {t.shape} do not fit scores of shape {shape}")
     classes = shape[1]
+    if t.dtype == np.int64 and t.size and not 0 <= ignore_index < classes:
+        greatest = np.maximum.reduce(t.view(np.uint64), axis=None)  # a negative one is huge there
+        if greatest < classes:
+            return None, t
     kept = t != ignore_index
     wrong = kept & ((t < 0) | (t >= classes))
     if wrong.any():
@@ -740,10 +750,21 @@ def labels(t: Array, shape: tuple[int, ...], ignore_index: int) -> tuple[Array, 
     return kept, np.where(kept, t, 0)
 
 
-def label_index(label: Array) -> tuple[Array, ...]:
-    """The index of every row's labelled class in an array of shape (n, c, ...)."""
+def labelled(z: Array, label: Array) -> tuple[Array, Any]:
+    """Every row's labelled class in an array of shape (n, c, ...): a view of the array, and the
+    index of these elements in it.
+    """
+    if z.ndim == 2 and z.flags.f_contiguous:  # one index into flat memory is faster than two
+        return z.T.reshape(-1), label * len(z) + upto(len(z))
+    if z.ndim == 2 and z.flags.c_contiguous:
+        return z.reshape(-1), label + upto(len(z)) * z.shape[1]
     grid = np.ogrid[tuple(slice(n) for n in label.shape)]
-    return (grid[0], label, *grid[1:])
+    return z, (grid[0], label, *grid[1:])
+
+
+@lru_cache(maxsize=16)
+def upto(n: int) -> Array:
+    return np.arange(n)
 
 
 def nll(
@@ -756,9 +777,14 @@ def nll(
 ) -> Array:
     kept, label = labels(t, z.shape, ignore_index)
     weight = weight_of(w, label)
-    picked = z[label_index(label)] if z.shape[1] else np.zeros(t.shape, z.dtype)
-    loss = np.where(kept, -picked * weight, 0)
-    y = shrunk(loss, reduction, total_weight(weight, kept))
+    if z.shape[1]:
+        view, index = labelled(z, label)
+        loss = -view[index] * weight
+    else:
+        loss = np.zeros(t.shape, z.dtype)
+    if kept is not None:
+        loss = np.where(kept, loss, 0)
+    y = shrunk(loss, reduction, total_weight(weight, kept, label.size))
     return y if out is None else store(out, y)
 
 
@@ -774,10 +800,18 @@ def nll_adjoint(
     kept, label = labels(t, shape, ignore_index)
     weight = weight_of(w, label)
     # no row counts: the mean is nan, and torch's gradient of it 0
-    each = x / total_weight(weight, kept) if reduction == "mean" and kept.any() else x
-    y = np.zeros(shape, x.dtype) if out is None else store(out, 0)
+    counts = reduction == "mean" and (kept is None or kept.any())
+    each = x / total_weight(weight, kept, label.size) if counts else x
+    if out is not None:
+        y = store(out, 0)
+    elif len(shape) == 2 and feature_major(None, *shape):
+        y = np.zeros(shape[::-1], x.dtype).T
+    else:
+        y = np.zeros(shape, x.dtype)
     if shape[1]:  # without classes all rows are ignored, else their labels were refused
-        y[label_index(label)] = np.where(kept, -each * weight, 0)
+        view, index = labelled(y, label)
+        slope = -each * weight
+        view[index] = slope if kept is None else np.where(kept, slope, 0)
     return y
 
 
@@ -788,8 +822,8 @@ def weight_of(w: Array, label: Array) -> Array:
     return w[label] if len(w) else np.zeros(label.shape, w.dtype)
 
 
-def total_weight(weight: Array, kept: Array) -> float:
+def total_weight(weight: Array, kept: Array | None, rows: int) -> float:
     """What the weighted mean divides by."""
     if np.ndim(weight) == 0:
-        return float(np.count_nonzero(kept) * weight)
-    return float(np.where(kept, weight, 0).sum())
+        return float((rows if kept is None else np.count_nonzero(kept)) * weight)
+    return float(weight.sum() if kept is None else np.where(kept, weight, 0).sum())

@@ -150,7 +150,7 @@ def legacy(kind: Dtype, data: tuple[Any, ...]) -> Array:
         return np.empty(shape_of("new", data), kind.numpy)
     if not hasattr(first, "__len__"):
         raise TypeError(f"new(): data must be a sequence (got {type(first).__name__}): {first!r}")
-    array = first._array if hasattr(first, "_array") else first
+    array = first._looked_at("a copy by a type") if hasattr(first, "_array") else first
     return array_of(array, kind)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from numpy import generic, ndarray, ufunc
+from numpy import generic, ndarray
 
 from . import definition, errors
 from .law import Law
@@ -30,7 +30,7 @@ class Formula:
 
     def __init__(self, function: Callable[..., Any], needs: tuple[str, ...] | None = None) -> None:
         self.function = function
-        self.needs = tuple(inspect.signature(function).parameters)[1:] if needs is None else needs
+        self.needs = definition.names(function)[1:] if needs is None else needs
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -44,11 +44,8 @@ class Formula:
 class Memory(NamedTuple):
     """What a node keeps of its inputs and output, by the names that its formulas use."""
 
-    value: list[tuple[str, int]]  # of which input; -1 for the output
-    shape: list[tuple[str, int]]
-    dtype: list[tuple[str, int]]
-    shapes: list[tuple[str, int]]  # of all inputs, whose number is open
-    static: list[str]
+    values: list[tuple[str, int]]  # of which input; -1 for the output
+    others: list[tuple[str, str, int]]  # "shape" or "dtype" of which input, "shapes", "static"
 
 
 class Op:
@@ -74,11 +71,8 @@ class Op:
         self.quiet = quiet or view
         self.examples = examples
         count = len(self.law.inputs)
-        try:
-            parameters = list(inspect.signature(kernel).parameters.values())
-        except ValueError:  # before NumPy 2.4 a ufunc has no signature
-            parameters = []
-        if isinstance(kernel, ufunc) or not parameters:
+        parameters = definition.parameters(kernel)
+        if not parameters:
             names = [name[2:] for name in formulas] or ["x"] if count == 1 else ["a", "b", "c"]
             self.inputs, self.static = tuple(names[:count]), {}
         else:
@@ -136,18 +130,19 @@ class Op:
 
     def memory(self, wanted: tuple[int, ...]) -> Memory:
         """What backward to the ``wanted`` inputs needs."""
-        if wanted not in self._memory:
-            kept = Memory([], [], [], [], [])
-            for name in dict.fromkeys(name for i in wanted for name in self.formula(i).needs):
-                base, _, what = name.rpartition("_")
-                if name == "y" or name in self.inputs:
-                    kept.value.append((name, -1 if name == "y" else self.inputs.index(name)))
-                elif name in self.static:
-                    kept.static.append(name)
-                elif base in self.inputs:
-                    getattr(kept, what).append((name, self.inputs.index(base)))
-            self._memory[wanted] = kept  # only now that it is whole: other threads look it up
-        return self._memory[wanted]
+        if wanted in self._memory:
+            return self._memory[wanted]
+        kept = Memory([], [])
+        for name in dict.fromkeys(name for i in wanted for name in self.formula(i).needs):
+            base, _, what = name.rpartition("_")
+            if name == "y" or name in self.inputs:
+                kept.values.append((name, -1 if name == "y" else self.inputs.index(name)))
+            elif name in self.static:
+                kept.others.append((name, "static", 0))
+            elif base in self.inputs:
+                kept.others.append((name, what, self.inputs.index(base)))
+        self._memory[wanted] = kept  # only now that it is whole: other threads look it up
+        return kept
 
 
 def op(

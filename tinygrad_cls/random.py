@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from . import dtypes
+from ._state import state
 from .creation import like, made, number, whole
 from .dtypes import asked
 from .dtypes import dtype as Dtype
@@ -28,6 +29,8 @@ class Generator:
     def __init__(self, device: Any = "cpu") -> None:
         dtypes.on_cpu(device)
         self.stream = Stream()
+        if state.recorder is not None:  # made anew in every call
+            state.recorder.repeats(partial(self.stream.seed, self.stream.initial_seed))
 
     device = dtypes.CPU
 
@@ -36,19 +39,25 @@ class Generator:
         if not hasattr(seed, "__index__") or isinstance(seed, bool):
             raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
         self.stream.seed(seed)
+        if state.recorder is not None:
+            state.recorder.repeats(partial(self.stream.seed, seed))
         return self
 
     def seed(self) -> int:
         """Starts the stream anew from the system's entropy and returns the seed."""
+        import secrets  # and cryptography with it: for this function alone
+
         return self.manual_seed(secrets.randbits(64)).initial_seed()
 
     def initial_seed(self) -> int:
         """The seed that the stream started with."""
+        if state.recorder is not None:
+            state.recorder.refuses("initial_seed()")
         return self.stream.initial_seed
 
     def get_state(self) -> Tensor:
         """All that later draws depend on: the bytes of torch's own state."""
-        return new(self.stream.get_state())
+        return drawn(self.stream.get_state)
 
     def set_state(self, state: Tensor) -> None:
         """Continues where :meth:`get_state` was called."""
@@ -112,6 +121,14 @@ def real(name: str, dtype: Any, kernel: str) -> np.dtype[Any]:
     return kind.numpy
 
 
+def drawn(draw: Callable[..., Any], *args: Any) -> Tensor:
+    """A tensor of what ``draw`` gives of arrays; a replay draws it again."""
+    array = np.asarray(draw(*args))
+    if state.recorder is not None:
+        state.recorder.draws(draw, *args, array=array)
+    return new(array)
+
+
 def sampler(name: str, kernel: str, draw: Callable[[Stream, Any, Any], Any], doc: str) -> Any:
     """``rand`` and its like: a function of the shape, given as one tuple or as several ints."""
 
@@ -129,7 +146,8 @@ def sampler(name: str, kernel: str, draw: Callable[[Stream, Any, Any], Any], doc
                 f"of: {name}(2, 3); {name}((2, 3)); {name}(size=(2, 3))"
             )
         shape, kind = shape_of(name, sizes, size), real(name, dtype, kernel)
-        return made(draw(stream_of(name, generator), shape, kind), None, device, requires_grad)
+        sampled = drawn(partial(draw, stream_of(name, generator), shape, kind))
+        return made(sampled._array, None, device, requires_grad)
 
     create.__name__ = create.__qualname__ = name
     create.__doc__ = doc
@@ -176,8 +194,9 @@ def randint(
         for name, bound in (("from", first), ("to - 1", end - 1)):
             if not least <= bound <= most:
                 raise RuntimeError(f"{name} is out of bounds for {kind.c_name}: {bound}")
-    drawn = stream_of("randint", generator).integers(first, end, shape)
-    return made(drawn, kind, device, requires_grad)
+    stream = stream_of("randint", generator)
+    sampled = drawn(lambda: stream.integers(first, end, shape).astype(kind.numpy))
+    return made(sampled._array, None, device, requires_grad)
 
 
 def limits(kind: Dtype) -> tuple[int, int]:
@@ -199,8 +218,9 @@ def randperm(
         raise RuntimeError(
             f"value cannot be converted to type {kind.name}_t without overflow: {count - 1}"
         )
-    drawn = stream_of("randperm", generator).permutation(count)
-    return made(drawn, kind, device, requires_grad)
+    stream = stream_of("randperm", generator)
+    sampled = drawn(lambda: stream.permutation(count).astype(kind.numpy))
+    return made(sampled._array, None, device, requires_grad)
 
 
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
@@ -214,32 +234,36 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
             f"\"bernoulli_tensor_cpu_p_\" not implemented for '{input.dtype.title}': probabilities "
             f"are of floating point"
         )
-    p = input.detach().numpy()
-    if not ((p >= 0) & (p <= 1)).all():
-        raise RuntimeError(
-            "Expected p_in >= 0 && p_in <= 1 to be true, but got false: a probability lies in "
-            f"[0, 1], and these run from {p.min()} to {p.max()}"
-        )
-    return new(stream_of("bernoulli", generator).bernoulli(p.shape, p).astype(p.dtype))
+    stream = stream_of("bernoulli", generator)
+
+    def draw(p: Any) -> Any:
+        if not ((p >= 0) & (p <= 1)).all():
+            raise RuntimeError(
+                "Expected p_in >= 0 && p_in <= 1 to be true, but got false: a probability lies in "
+                f"[0, 1], and these run from {p.min()} to {p.max()}"
+            )
+        return stream.bernoulli(p.shape, p).astype(p.dtype)
+
+    return drawn(draw, input._canonical())
 
 
 rand_like, randn_like = like(rand), like(randn)
 
 
-def in_memory_order(tensor: Tensor, draw: Callable[[Any], Any]) -> Any:
+def in_memory_order(tensor: Tensor, draw: Callable[[Any], Any]) -> Callable[[], Any]:
     """What ``draw(shape)`` gives for the tensor's elements in the order of its memory, as torch."""
-    steps = tensor.stride()
+    steps, shape = tensor.stride(), tuple(tensor.shape)
     if 0 in steps:  # an expanded tensor, which has no order
-        return draw(tuple(tensor.shape))
-    order = sorted(range(tensor.ndim), key=lambda i: -steps[i])
-    drawn = draw(tuple(tensor.shape[i] for i in order))
-    return drawn.transpose(np.argsort(order))
+        return partial(draw, shape)
+    order = sorted(range(len(shape)), key=lambda i: -steps[i])
+    back = np.argsort(order)
+    return lambda: draw(tuple(shape[i] for i in order)).transpose(back)
 
 
 def overwrite(tensor: Tensor, draw: Callable[[Any], Any]) -> Tensor:
     """Writes what ``draw(shape)`` gives into the tensor."""
     tensor._check_in_place(False)
-    tensor.copy_(new(in_memory_order(tensor, draw)))
+    tensor.copy_(drawn(in_memory_order(tensor, draw)))
     return tensor
 
 
@@ -268,8 +292,8 @@ def normal_(
     parts = [min(15, self.numel() - i) for i in range(0, self.numel(), 15)]
 
     def draw(shape: Any) -> Any:
-        drawn = [stream.normal(n, kind, mean, std) for n in parts]
-        return np.concatenate([*drawn, np.empty(0, kind)]).reshape(shape)
+        pieces = [stream.normal(n, kind, mean, std) for n in parts]
+        return np.concatenate([*pieces, np.empty(0, kind)]).reshape(shape)
 
     return overwrite(self, draw)
 

@@ -32,7 +32,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from operator import index
 from threading import RLock
 from typing import Any, TypeAlias
@@ -67,8 +67,13 @@ class Stream:
 
     def __init__(self, seed: int = 67280421310721) -> None:
         self._lock = RLock()
-        self._twister = np.random.MT19937(0)
         self.seed(seed)
+
+    @cached_property
+    def _twister(self) -> np.random.MT19937:
+        twister = np.random.MT19937(0)  # here, for loading numpy.random is a tenth of an import
+        np.random.RandomState(twister).seed(self._seed % 2**32)
+        return twister
 
     def seed(self, seed: int) -> None:
         """Start anew, as ``torch.manual_seed``; only the lower 32 bits count.
@@ -84,7 +89,7 @@ class Stream:
         if not -(2**63) <= seed < 2**64:
             raise ValueError(f"Overflow when unpacking long long: seed {seed} not in [-2^63, 2^64)")
         with self._lock:
-            np.random.RandomState(self._twister).seed(seed % 2**32)
+            self.__dict__.pop("_twister", None)  # the first draw makes a new one
             self._seed, self._drawn = seed % 2**64, False
             self._spare: float | None = None
 

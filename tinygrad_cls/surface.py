@@ -237,11 +237,17 @@ class Surface:
                 f"a Tensor with {self._array.size} elements cannot be converted to Scalar: its "
                 f"shape is {tuple(self.shape)}; use .tolist(), or reduce it first"
             )
-        return self._array.item()
+        return self._looked_at("item()").item()
+
+    def _looked_at(self, how: str) -> np.ndarray[Any, Any]:
+        """The array, for a reader outside of the graph; a recording of replay allows none."""
+        if state.recorder is not None:
+            state.recorder.refuses(how)
+        return self._array
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
-        return self._array.tolist()
+        return self._looked_at("tolist()").tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
         """The memory as a NumPy array; refused where a write would escape autograd."""
@@ -250,6 +256,7 @@ class Surface:
                 "Can't call numpy() on Tensor that requires grad. "
                 "Use tensor.detach().numpy() instead."
             )
+        self._looked_at("numpy()")
         a: np.ndarray[Any, Any] = self._canonical()
         return a
 
@@ -275,7 +282,7 @@ class Surface:
 
     def _text(self, prefix: str) -> str:
         return tensor_repr(
-            self._array,
+            self._looked_at("the tensor's text"),
             default_float=dtypes.Default.dtype.numpy,
             requires_grad=self._requires_grad,
             grad_fn=None if self._node is None else self._node.name(),
@@ -305,7 +312,7 @@ class Surface:
 
     def __bool__(self) -> bool:
         if self._array.size == 1:
-            return bool(self._array.item())
+            return bool(self._looked_at("bool()").item())
         many = "more than one value" if self._array.size else "no values"
         raise RuntimeError(
             f"Boolean value of Tensor with {many} is ambiguous: its shape is "
@@ -324,7 +331,7 @@ class Surface:
                 f"only one element tensors can be converted to Python scalars: this one has shape "
                 f"{tuple(self.shape)}"
             )
-        return self._array.item()
+        return self._looked_at("a conversion to a number").item()
 
     def __float__(self) -> float:
         return float(self._scalar())
@@ -335,7 +342,7 @@ class Surface:
     def __index__(self) -> int:
         if self._array.size != 1 or self._array.dtype.kind == "f":
             raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self._array.item())
+        return int(self._looked_at("use as an index").item())
 
     def _attributes(self) -> dict[str, Any]:
         """What a user has set on this tensor."""
@@ -375,6 +382,7 @@ class Surface:
         return twin
 
     def __reduce__(self) -> Any:
+        self._looked_at("pickling")
         copied = np.array(self._canonical(), order="K")
         return rebuilt, (self.__class__, copied, self.requires_grad), self._attributes() or None
 

@@ -14,7 +14,7 @@ import numpy as np
 from . import dtypes, ops
 from ._state import enable_grad, state, tick
 from .callsite import caller
-from .chain_rule import Node, Saved, backward
+from .chain_rule import Node, Version, backward
 from .errors import explain, not_a_tensor, sizes_must_match
 from .indexing import split_index
 from .nested import legacy
@@ -43,7 +43,7 @@ def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
     if op.view:
         inputs[0]._canonical()
     arrays = []
-    kind, agreed = None, True
+    kind, agreed = None, op.types != "integer"
     for x in inputs:
         if isinstance(x, Tensor):
             array = x._array
@@ -54,10 +54,10 @@ def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
         else:
             agreed = agreed and (type(x) is float or type(x) is int)
             arrays.append(x)
-    if not agreed or op.types == "integer":
+    if not agreed:
         inputs = agree(op, inputs, arrays)
         arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
-    if static.get("out") is not None:
+    if static and static.get("out") is not None:
         return into(op, inputs, dict(static))
     try:
         y = op.kernel(*arrays, **static) if op.quiet else quiet.run(op.kernel, *arrays, **static)
@@ -67,13 +67,14 @@ def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
         if not (INSIDE.get() and str(error).startswith("cannot enter context")):
             raise
         y = op.kernel(*arrays, **static)  # in a kernel that itself computes with Tensors
+    inference = state.inference
     result = blank(Tensor)
     result._array = y if type(y) is ndarray else np.asarray(y)
     if op.view and y.base is not None and (y.base is arrays[0] or y.base is arrays[0].base):
         result._share(inputs[0])
-    elif state.inference:
+    elif inference:
         result._inference = True
-    if state.grad_enabled and op.formulas and y.dtype.kind == "f" and not state.inference:
+    if state.grad_enabled and not inference and op.formulas and y.dtype.kind == "f":
         record(op, inputs, arrays, static, result)
     if state.tape is not None:
         state.tape.append(Event(op, inputs, static, result))
@@ -120,27 +121,28 @@ def record(
         return
     memory = op.memory(wanted)
     saved: dict[str, Any] = {}
-    for name, i in memory.value:
-        saved[name] = save(result if i < 0 else inputs[i], result._array if i < 0 else arrays[i], i)
-    for name in memory.static:
-        saved[name] = static[name]
+    versions = []
+    for name, i in memory.values:
+        x = result if i < 0 else inputs[i]
+        saved[name] = x._array if isinstance(x, Tensor) else arrays[i]
+        if isinstance(x, Tensor):
+            versions.append(version(x, name, i))
     shapes: Any = None
-    if op.broadcasts or memory.shape or memory.shapes:
+    if op.broadcasts or memory.others:
         shapes = [a.shape if type(a) is ndarray else np.shape(a) for a in arrays]
-        for name, i in memory.shape:
-            saved[name] = shapes[i]
-        for name, _ in memory.shapes:
-            saved[name] = shapes
-    for name, i in memory.dtype:
-        saved[name] = arrays[i].dtype
+        for name, what, i in memory.others:
+            if what == "static":
+                saved[name] = static[name]
+            elif what == "dtype":
+                saved[name] = arrays[i].dtype
+            else:
+                saved[name] = shapes if what == "shapes" else shapes[i]
     broadcast = shapes if op.broadcasts else None
-    result._node = Node(op, tuple(edges), broadcast, saved, bool(memory.value))
+    result._node = Node(op, tuple(edges), broadcast, saved, bool(memory.values), versions)
 
 
-def save(x: Any, array: Any, where: int) -> Saved:
-    """An input (or, at -1, the output) kept for backward with the version of its memory."""
-    if not isinstance(x, Tensor):
-        return Saved(array, None, 0, where)
+def version(x: Tensor, name: str, where: int) -> Version:
+    """What tells whether ``x``, kept for backward, was overwritten since."""
     if x._inference:
         raise RuntimeError(
             "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
@@ -148,10 +150,8 @@ def save(x: Any, array: Any, where: int) -> Saved:
             "a clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` "
             "instead of `torch.inference_mode()`."
         )
-    counter = x._counter
-    if counter is None:
-        counter = x._counted()
-    return tuple.__new__(Saved, (array, counter, counter[0], where))  # NamedTuple's own is slower
+    counter = x._counter or x._counted()
+    return name, where, counter, counter[0]
 
 
 def agree(op: Op, inputs: tuple[Any, ...], arrays: list[Any]) -> tuple[Any, ...]:
@@ -196,6 +196,8 @@ def new(array: Any) -> Tensor:
     made._array = array if type(array) is ndarray else np.asarray(array)
     if state.inference:
         made._inference = True
+    if state.recorder is not None:
+        state.recorder.makes(made._array)
     return made
 
 
@@ -239,12 +241,15 @@ class Tensor(Surface):
         if self._base is None and not self._shared:
             flags = a.flags
             if not (flags.c_contiguous and flags.writeable):
-                a = self._array = np.array(a, order="C")
+                laid_out = np.array(a, order="C")
+                if state.recorder is not None:
+                    state.recorder.copies(a, laid_out)
+                a = self._array = laid_out
         return a
 
     def _share(self, owner: Tensor) -> None:
         """Marks this tensor as a view of ``owner``'s memory: one version counter for both."""
-        self._counter = owner._counted()
+        self._counter = owner._counter or owner._counted()
         self._inference = owner._inference
         self._base = owner._base if owner._base is not None else owner
         self._base_node = self._base._node
@@ -285,6 +290,8 @@ class Tensor(Surface):
                 "unsupported operation: more than one element of the written-to tensor refers to a "
                 "single memory location. Please clone() the tensor before performing the operation."
             )
+        if state.recorder is not None:
+            state.recorder.writes(self, a, y)
         quiet.run(np.copyto, a, y, casting="unsafe")
         self._bump()
 
@@ -298,7 +305,7 @@ class Tensor(Surface):
 
     def _bump(self, called: Any = None) -> None:
         """Counts a write, and remembers which line of the user's code did it."""
-        counter = self._counted()
+        counter = self._counter or self._counted()
         counter[:] = counter[0] + 1, called or caller()
 
     def _check_in_place(self, takes_grad: bool, through_view: bool = False) -> None:
@@ -327,8 +334,10 @@ class Tensor(Surface):
         self._check_in_place(takes_grad)
         before = self
         if state.grad_enabled and (takes_grad or self.requires_grad):
-            before = new(self._array.copy())  # the graph may keep what is overwritten here
-            before._node = self._node
+            before = blank(Tensor)  # the graph may keep what is overwritten here
+            before._array, before._node = self._array.copy(), self._node
+            if state.recorder is not None:
+                state.recorder.copies(self._array, before._array)
         result = function(before, *args, **kwargs)
         self._write(result)
         if result.dtype is not self.dtype:
@@ -338,7 +347,9 @@ class Tensor(Surface):
             if self._node is not None:  # who asked to keep the gradient means the new value's
                 node.retained, self._node.retained = self._node.retained, None
             if "y" in node.saved:
-                node.saved["y"] = save(self, self._array, -1)
+                node.saved["y"] = self._array
+                others = [kept for kept in node.versions if kept[0] != "y"]
+                node.versions = [*others, version(self, "y", -1)]
             self._node = node
         return self
 
@@ -376,7 +387,7 @@ class Tensor(Surface):
                     f"grad can be implicitly created only for scalar outputs: this one has shape "
                     f"{tuple(self.shape)}; reduce it with .sum() or .mean(), or pass gradient="
                 )
-            g = np.ones(self._array.shape, self._array.dtype)
+            g = np.array(1, self._array.dtype).reshape(self._array.shape)
             return new(g) if lifted else g
         if not isinstance(g, Tensor):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
@@ -397,7 +408,13 @@ class Tensor(Surface):
         """The tensor that ``autograd.grad`` returns for this input."""
         if self._node is None:
             g = self._hooked(g)
-        return g if isinstance(g, Tensor) else new(np.array(g, order="C"))
+        if not isinstance(g, Tensor):
+            return new(np.array(g, order="C"))
+        if not g.requires_grad:  # a tape runs: the same tensor may be on its way to another input
+            copy = apply(ops.clone, (g,), {})
+            copy._canonical()
+            return copy
+        return g
 
     def _accumulate(self, g: Any) -> None:
         """Adds a cotangent to ``.grad``: in place, unless the sum has a history of its own."""
@@ -406,21 +423,27 @@ class Tensor(Surface):
         if isinstance(g, Tensor):
             if g.requires_grad or (self._grad is not None and self._grad.requires_grad):
                 with enable_grad():  # a copy: two leaves may get the same cotangent
-                    self._grad = ops.clone(g) if self._grad is None else self._grad + g
+                    self.grad = ops.clone(g) if self._grad is None else self._grad + g
                 return
             g = g._array
         if self._grad is None:
             self._grad = grad = blank(Tensor)
             grad._array = g.copy()  # the same array may be on its way to another leaf
+            if state.recorder is not None:
+                state.recorder.accumulates(self, g)
         elif self._grad.requires_grad:
-            self._grad = self._grad + new(g)
+            self.grad = self._grad + new(g)
         else:
+            if state.recorder is not None:
+                state.recorder.adds(self, g)
             quiet.run(np.add, self._grad._array, g, out=self._grad._array)
             self._grad._bump()
 
     @property
     def grad(self) -> Tensor | None:
         """The gradient that backward accumulated, or None."""
+        if state.recorder is not None:
+            state.recorder.meets(self)
         if self._grad is None and self._node is not None and not self.retains_grad:
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
@@ -454,10 +477,12 @@ class Tensor(Surface):
                     f"tensor's dtype."
                 )
         self._grad = value
+        if state.recorder is not None:
+            state.recorder.replaces(self)
 
     @grad.deleter
     def grad(self) -> None:
-        self._grad = None
+        self.grad = None
 
     @property
     def grad_fn(self) -> Node | None:
@@ -557,7 +582,8 @@ class Tensor(Surface):
 
     def detach(self) -> Tensor:
         """The same memory without the history."""
-        result = new(self._canonical())
+        result = blank(Tensor)
+        result._array = self._canonical()
         result._counter, result._inference = self._counted(), self._inference
         result._shared = True
         return result
@@ -584,6 +610,8 @@ class Tensor(Surface):
                 f"data set to a tensor that requires gradients must be floating point or complex "
                 f"dtype, not {value.dtype}"
             )
+        if state.recorder is not None:
+            state.recorder.refuses("assigning .data")
         self._array = value._canonical()
         self._shared = value._shared = True
         self._counter = value._counted()
@@ -616,6 +644,8 @@ class Tensor(Surface):
         parts = split_index(index, self._array.shape)
         where = parts[0]
         if len(parts) == 2:  # as one index: the places that both pick, one after the other
+            if state.recorder is not None:
+                state.recorder.settles("an index of tensors and numbers", parts)
             places = np.arange(self._array.size).reshape(self._array.shape)
             where = np.unravel_index(places[parts[0]][parts[1]], self._array.shape)
         try:
@@ -637,7 +667,10 @@ class Tensor(Surface):
         else:
             self._check_in_place(False, through_view=True)
             self._check_inference()
-            quiet.run(self._canonical().__setitem__, where, value._array)
+            a = self._canonical()
+            if state.recorder is not None:
+                state.recorder.writes(self, a, value._array, where)
+            quiet.run(a.__setitem__, where, value._array)
             self._bump()
 
     def __delitem__(self, index: Any) -> None:
@@ -716,8 +749,11 @@ class RemovableHandle:
 
 def clear(parameters: Any, set_to_none: bool) -> None:
     """Drops or zeroes the gradients of ``parameters``."""
+    recorder = state.recorder
     for parameter in parameters:
         if set_to_none:
             parameter._grad = None
-        elif parameter._grad is not None:
-            parameter._grad.detach_().zero_()
+            if recorder is not None:
+                recorder.replaces(parameter)
+        elif parameter.grad is not None:
+            parameter.grad.detach_().zero_()

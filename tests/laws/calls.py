@@ -1,15 +1,14 @@
 """The table's examples as calls: what every law runs on.
 
-An example such as ``"x(3, 4), labels(4, 3), dim=1"`` becomes a :class:`Call`, whose numbers are
-drawn from a stream seeded with the entry's name and the text: the same in every run, different
-for different arguments. The numbers keep away from one another and from where functions have
+An example such as ``"x(3, 4), labels(4, 3), dim=1"`` becomes a :class:`Call`, whose numbers
+:mod:`tinygrad_cls.examples` draws. They keep away from one another and from where functions have
 kinks, so that a step of :data:`REACH` to either side never crosses one.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import pytest
 import tinygrad_cls as tg
 from tinygrad_cls import ops
 from tinygrad_cls.composition import Composition
+from tinygrad_cls.examples import arguments
 from tinygrad_cls.op import Formula, Op
 
 Array = np.ndarray[Any, Any]
@@ -32,53 +32,6 @@ def is_array(x: Any) -> bool:
 
 def is_real(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.dtype.kind == "f"
-
-
-# --- the numbers ---------------------------------------------------------------------------------
-
-
-def reals(rng: np.random.Generator) -> Iterator[float]:
-    """Endless reals from 0.3 upwards and their negatives, small ones first: any two differ by
-    0.006, also in size; none is within 0.006 of a multiple of 0.05, where floor, round and
-    ``round(decimals=1)`` jump."""
-    for start in np.arange(0.3, 1e6, 2.6):
-        sizes = start + 0.0131 * np.arange(198) + rng.uniform(0, 0.0003, 198)
-        signed = np.concatenate([sizes, -sizes - 0.0064])
-        far = np.abs(signed / 0.05 - np.round(signed / 0.05)) * 0.05 > 0.006
-        yield from rng.permutation(signed[far])
-
-
-def namespace(seed: str) -> dict[str, Any]:
-    """The names that an example may use."""
-    rng = np.random.default_rng(zlib.crc32(seed.encode()))
-    stream = reals(rng)
-
-    def x(*shape: int) -> Array:
-        return np.array([next(stream) for _ in range(int(np.prod(shape)))]).reshape(shape)
-
-    def mask(*shape: int) -> Array:
-        size = int(np.prod(shape))
-        return rng.permutation(np.arange(size) % 2 == 0).reshape(shape)
-
-    def labels(classes: int, *shape: int) -> Array:
-        return rng.integers(0, classes, shape)
-
-    def whole(*shape: int) -> Array:
-        return rng.integers(1, 10, shape) * rng.choice([-1, 1], shape)
-
-    return {
-        "x": x,
-        "positive": lambda *shape: np.asarray(np.abs(x(*shape))),
-        "unit": lambda *shape: np.asarray(1 / (1 + np.exp(-x(*shape)))),
-        "mask": mask,
-        "labels": labels,
-        "whole": whole,
-        "array": np.array,
-        "dtype": np.dtype,
-        "inf": np.inf,
-        "slice": slice,
-        "arguments": lambda *args, **kwargs: (args, kwargs),
-    }
 
 
 # --- the calls -----------------------------------------------------------------------------------
@@ -96,8 +49,7 @@ class Call:
 
     def __init__(self, entry: Entry, text: str, dtype: Any = np.float64, layout: str = "C") -> None:
         self.entry, self.text = entry, text
-        made = eval(f"arguments({text})", namespace(f"{entry.name}({text})"))
-        self.args, self.kwargs = made
+        self.args, self.kwargs = arguments(entry.name, text)
         self.arrays: list[Array] = []
         mapped(lambda a: self.arrays.append(LAYOUTS[layout](cast(a, dtype))), self.args)
 

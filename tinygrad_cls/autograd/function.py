@@ -18,9 +18,9 @@ import numpy as np
 
 from .. import ops
 from .._state import no_grad, state
-from ..chain_rule import Lift, Node, Saved
-from ..errors import freed
-from ..tensor import Tensor, new, save
+from ..chain_rule import Lift, Node, Version
+from ..errors import freed, stale
+from ..tensor import Tensor, new, version
 from .anomaly import note
 
 
@@ -37,8 +37,8 @@ class FunctionCtx:
         self._dirty: tuple[Any, ...] = ()
         self._non_differentiable: tuple[Any, ...] = ()
         self._materialize = True
-        # None or the tensor, which an output is not (that would be a cycle), and its version
-        self._kept: list[tuple[Any, Saved | None]] | None = []
+        # a tensor, or of an output (that would be a cycle) its array, and its version; or None
+        self._kept: list[tuple[Any, Version] | None] | None = []
         self._name = name
         self._node: Callable[[], FunctionNode | None] = lambda: None
 
@@ -74,21 +74,23 @@ class FunctionCtx:
         if self._kept is None:
             raise freed(self._name)
         node = self._node()
-        found = []
-        for value, saved in self._kept:
-            if saved is not None and node is not None:
-                saved.read(node, None)  # raises where the memory was overwritten since
-                if value is None:
-                    value = Tensor._lift(saved.value, node.out(-1 - saved.where))  # noqa: PLW2901
-            found.append(value)
-        return tuple(found)
+        return tuple(kept and self._read(*kept, node) for kept in self._kept)
+
+    def _read(self, value: Any, kept: Version, node: FunctionNode | None) -> Any:
+        """A tensor that was saved, unless its memory was overwritten since."""
+        _, where, counter, number = kept
+        if node is None:
+            return value if where >= 0 else None
+        if counter[0] != number:
+            raise stale(node, value._array if where >= 0 else value, where, counter, number)
+        return value if where >= 0 else Tensor._lift(value, node.out(-1 - where))
 
     def _keep(self, args: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Takes the tensors that were to be saved, now that the outputs are known."""
         self._kept = []
         for i, x in enumerate(self._to_save):
             if x is None:
-                self._kept.append((None, None))
+                self._kept.append(None)
                 continue
             if not isinstance(x, Tensor):
                 raise TypeError(
@@ -98,7 +100,7 @@ class FunctionCtx:
             made = position(x, outputs)
             # which input, counted up from 0, or which output, counted down from -1
             where = position(x, args) if made == len(outputs) else -1 - made
-            self._kept.append((None if where < 0 else x, save(x, x._array, where)))
+            self._kept.append((x._array if where < 0 else x, version(x, "", where)))
         self._to_save = self._dirty = self._non_differentiable = ()  # a dirty input is an output
 
 

@@ -6,7 +6,7 @@ Needs the extra `experiments` (scikit-learn for the points, matplotlib for the f
 from .catalogue import EXPERIMENTS, Experiment, Task
 from .data import DataError, Points, Split, blobs, circles, from_csv, split
 from .extras import MissingExtra, extra
-from .training import History, Run, accuracy_fn, train
+from .training import History, Run, train
 
 __all__ = [
     "EXPERIMENTS",
@@ -18,7 +18,6 @@ __all__ = [
     "Run",
     "Split",
     "Task",
-    "accuracy_fn",
     "blobs",
     "circles",
     "extra",

@@ -7,15 +7,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import Tensor, dtype, eq, float32, from_numpy, inference_mode, int64, manual_seed, nn, optim
+from .. import (
+    Tensor,
+    compile,
+    dtype,
+    eq,
+    float32,
+    from_numpy,
+    inference_mode,
+    int64,
+    manual_seed,
+    nn,
+    optim,
+)
 from .catalogue import Experiment
 from .data import DataError, Points, Split, split
 
 
-def accuracy_fn(y_true: Tensor, y_pred: Tensor) -> float:
-    """Percentage of equal labels."""
-    correct: int = eq(y_true, y_pred).sum().item()
-    return (correct / len(y_pred)) * 100
+def percent(correct: Tensor, y: Tensor) -> float:
+    """Accuracy: the percentage of the labels ``y`` that were predicted correctly."""
+    count: int = correct.item()
+    return (count / len(y)) * 100
 
 
 @dataclass
@@ -58,12 +70,14 @@ def train(
     lr: float | None = None,
     seed: int = 42,
     dtype: dtype = float32,
+    eager: bool = False,
     show: Callable[[str], None] = print,
     watch: Callable[[int, nn.Module], None] = no_watch,
 ) -> Run:
     """Train `experiment` as the tutorial does, on its own points or on the reader's.
 
-    Raises DataError where the points do not suit the experiment.
+    An epoch is recorded and then replayed (`tinygrad_cls.compile`), unless `eager`: the same
+    numbers but for rounding. Raises DataError where the points do not suit the experiment.
 
     >>> from tinygrad_cls.experiments import EXPERIMENTS
     >>> run = train(EXPERIMENTS["blobs"], epochs=10)
@@ -85,15 +99,13 @@ def train(
     loss_fn = task.loss()
     optimizer = optim.SGD(model.parameters(), lr=experiment.lr if lr is None else lr)
 
-    history = History()
-    watch(0, model)
-    for epoch in range(1, epochs + 1):
+    def one_epoch() -> tuple[Tensor, ...]:
         model.train()
         y_logits = task.logits(model(X_train))
         y_pred = task.labels(y_logits)
 
         loss = loss_fn(y_logits, y_train)
-        acc = accuracy_fn(y_train, y_pred)
+        correct = eq(y_train, y_pred).sum()
 
         optimizer.zero_grad()
         loss.backward()
@@ -104,8 +116,17 @@ def train(
             test_logits = task.logits(model(X_test))
             test_pred = task.labels(test_logits)
             test_loss = loss_fn(test_logits, y_test)
-            test_acc = accuracy_fn(y_test, test_pred)
+            test_correct = eq(y_test, test_pred).sum()
+        return loss, correct, test_loss, test_correct
 
+    # Recorded in the first two epochs, as the second is the first to start in evaluation mode.
+    step = one_epoch if eager else compile(one_epoch)
+
+    history = History()
+    watch(0, model)
+    for epoch in range(1, epochs + 1):
+        loss, correct, test_loss, test_correct = step()
+        acc, test_acc = percent(correct, y_train), percent(test_correct, y_test)
         history.loss.append(loss.item())
         history.acc.append(acc)
         history.test_loss.append(test_loss.item())

@@ -12,7 +12,7 @@ from .. import ops
 from ..creation import whole
 from ..errors import no_such_name, not_a_tensor
 from ..ops import linear, logsigmoid, one_hot, sigmoid, softplus, tanh
-from ..random import default_generator, in_memory_order
+from ..random import default_generator, drawn, in_memory_order
 from ..tensor import Tensor, new
 from .loss_functions import (
     binary_cross_entropy,
@@ -115,7 +115,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
         return input
     kind = input._array.dtype
     if p == 1:
-        noise = np.zeros((), kind)
+        noise = new(np.zeros((), kind))
     elif kind.kind != "f":
         raise RuntimeError(
             f"result type Float can't be cast to the desired output type {input.dtype.title}: "
@@ -124,8 +124,8 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     else:
         keep, stream = 1 - float(p), default_generator.stream
         kept = in_memory_order(input, lambda shape: stream.bernoulli(shape, keep))
-        noise = kept.astype(kind) / kind.type(keep)
-    return input.mul_(new(noise)) if inplace else input * new(noise)
+        noise = drawn(lambda: kept().astype(kind) / kind.type(keep))
+    return input.mul_(noise) if inplace else input * noise
 
 
 def check_probability(p: float) -> None:

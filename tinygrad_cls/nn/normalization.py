@@ -87,7 +87,8 @@ def at_least_single(t: Tensor) -> Any:
 
 def move(running: Tensor, towards: Tensor, momentum: Any) -> None:
     """running <- (1 - momentum) running + momentum towards, rounded once."""
-    momentum, towards = float(momentum), ops.reshape(towards, running.shape).double()
+    momentum = momentum.double() if isinstance(momentum, Tensor) else float(momentum)
+    towards = ops.reshape(towards, running.shape).double()
     running.copy_(running.double() * (1 - momentum) + towards * momentum)
 
 
@@ -237,7 +238,7 @@ class BatchNorm1d(Module):
         if update and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if self.momentum is None:
-                momentum = 1.0 / float(self.num_batches_tracked)
+                momentum = 1.0 / self.num_batches_tracked.double()
         mean, var = self.running_mean, self.running_var
         batch = self.training or (mean is None and var is None)
         if self.training and not self.track_running_stats:

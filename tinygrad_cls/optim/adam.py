@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -158,15 +157,17 @@ class Adam(Optimizer):
         for name in names:
             tensors[name] = [remembered[name] for remembered in states]
             batch.check_state(name, tensors[name])
-        rule = partial(
-            adam,
-            maximize=bool(group["maximize"]),
-            decays=bool(group["weight_decay"] != 0),
-            decoupled=bool(group["decoupled_weight_decay"]),
-            near=bool(1 - number(group["betas"][0]) < 0.5),
-        )
-        steps = states[0]["step"]
-        self._replace(batch, rule, partial(numbers, group, steps), tensors, ["value", *names])
+        options = {
+            "maximize": bool(group["maximize"]),
+            "decays": bool(group["weight_decay"] != 0),
+            "decoupled": bool(group["decoupled_weight_decay"]),
+            "near": bool(1 - number(group["betas"][0]) < 0.5),
+        }
+        source = numbers, (group, states[0]["step"])
+        if state.recorder is not None:
+            counts = [remembered["step"] for remembered in states]
+            state.recorder.requires(lambda: len({number(count).item() for count in counts}) == 1)
+        self._replace(batch, adam, options, source, tensors, ["value", *names])
         for remembered in states:
             count = remembered["step"]
             if state.recorder is not None:
@@ -175,8 +176,9 @@ class Adam(Optimizer):
             count._bump()
 
 
-def numbers(group: dict[str, Any], step: Tensor) -> list[float]:
-    """What `adam` multiplies with in the step after ``step``."""
+def numbers(source: tuple[dict[str, Any], Tensor]) -> list[float]:
+    """What `adam` multiplies with: from the options, and the count of the steps before."""
+    group, step = source
     lr, decay = number(group["lr"]), number(group["weight_decay"])
     beta1, beta2 = map(number, group["betas"])
     t = float(number(step)) + 1

@@ -14,6 +14,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from weakref import ref
 
+from .._state import state
 from ..errors import no_such_name
 from ..tensor import Tensor
 from .optimizer import Optimizer
@@ -95,6 +96,8 @@ class LRScheduler:
                     stacklevel=2,
                 )
         self._step_count += 1
+        if state.recorder is not None:
+            state.recorder.stops("the learning rate")
         if epoch is not None:
             warnings.warn(
                 "The epoch parameter in `scheduler.step()` was not necessary and is being "

@@ -6,6 +6,7 @@ import copy
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from .._state import enable_grad, state
@@ -148,19 +149,24 @@ class Optimizer:
         self,
         batch: Batch,
         rule: Callable[..., tuple[Any, ...]],
-        numbers: Callable[[], Sequence[float]],
+        options: dict[str, bool],
+        numbers: tuple[Callable[..., Sequence[float]], Any],
         tensors: dict[str, list[Any]],
         changed: Sequence[str],
     ) -> None:
-        """Writes what ``rule(*tensors, *numbers)`` gives to the tensors named ``changed``.
+        """Writes what ``rule(*tensors, *numbers, **options)`` gives to the tensors named
+        ``changed``.
 
-        The rule gets the tensors of each name as one vector, and the numbers in their dtype.
+        The rule gets the tensors of each name as one vector, and the numbers in their dtype. They
+        come as a function and its argument, so that a replay can ask anew.
         """
+        function, source = numbers
         if state.recorder is not None:
-            state.recorder.updates(rule, numbers, tensors, changed)
+            again = partial(function, source)
+            state.recorder.updates(partial(rule, **options), again, tensors, changed)
         vectors = [batch.read(name, group) for name, group in tensors.items()]
         kind = vectors[0].dtype.type
-        results = rule(*vectors, *[kind(x) for x in numbers()])
+        results = rule(*vectors, *map(kind, function(source)), **options)
         for name, result in zip(changed, results, strict=True):
             batch.write(name, result, tensors[name])
 

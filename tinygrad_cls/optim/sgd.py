@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -126,14 +125,13 @@ class SGD(Optimizer):
             tensors["momentum_buffer"] = [remembered["momentum_buffer"] for remembered in states]
             batch.check_state("momentum_buffer", tensors["momentum_buffer"])
             changed.append("momentum_buffer")
-        rule = partial(
-            sgd,
-            maximize=bool(group["maximize"]),
-            decays=bool(group["weight_decay"] != 0),
-            first=first,
-            nesterov=bool(group["nesterov"]),
-        )
-        self._replace(batch, rule, partial(numbers, group), tensors, changed)
+        options = {
+            "maximize": bool(group["maximize"]),
+            "decays": bool(group["weight_decay"] != 0),
+            "first": first,
+            "nesterov": bool(group["nesterov"]),
+        }
+        self._replace(batch, sgd, options, (numbers, group), tensors, changed)
 
 
 def numbers(group: dict[str, Any]) -> list[Any]:

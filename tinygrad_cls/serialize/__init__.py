@@ -13,7 +13,7 @@ import os
 from typing import Any
 
 from .. import dtypes
-from . import atomic
+from .._state import state
 from .refused import FileRefused
 
 __all__ = ["FileRefused", "load", "save"]
@@ -61,6 +61,8 @@ def save(obj: Any, f: Any) -> None:
     >>> tg.load(io.BytesIO(file.getvalue()))
     {'weight': tensor([1., 1.]), 'epoch': 3}
     """
+    if state.recorder is not None:
+        state.recorder.refuses("save()")
     if not is_path(f):
         if not hasattr(f, "write"):
             raise AttributeError(
@@ -73,6 +75,8 @@ def save(obj: Any, f: Any) -> None:
     folder = os.path.dirname(path)
     if folder and not os.path.isdir(folder):
         raise RuntimeError(f"Parent directory {folder} does not exist.")
+    from . import atomic
+
     atomic.write(path, codec(f).encode(obj))
 
 
