@@ -46,6 +46,11 @@ def parser() -> argparse.ArgumentParser:
         help=f"some of {', '.join(EXPERIMENTS)} (default: all)",
     )
     add("--epochs", type=epoch_count, help="(default: the tutorial's 1000, 2000 and 100)")
+    add(
+        "--eager",
+        action="store_true",
+        help="run our steps op by op; by default they are recorded and then replayed",
+    )
     add("--out", type=Path, default=Path("out"), help="folder for the figures (default: out)")
     add("--json", type=Path, metavar="FILE", help="also write all that is printed as JSON")
     return result
@@ -84,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.seed,
             arguments.epochs or EXPERIMENTS[name].epochs,
             device,
+            arguments.eager,
         )
         for name in dict.fromkeys(arguments.experiments)
         for dtype in dtypes

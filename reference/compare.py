@@ -19,13 +19,17 @@ TUTORIAL_SEED = 42
 
 @dataclass(frozen=True)
 class Setting:
-    """What is compared: one experiment in one dtype, for all epochs or fewer."""
+    """What is compared: one experiment in one dtype, for all epochs or fewer.
+
+    `device` is PyTorch's; `eager` is ours: whether steps are run op by op, or replayed.
+    """
 
     experiment: Experiment
     dtype: str = "float32"
     seed: int = TUTORIAL_SEED
     epochs: int = 0
     device: torch.device = training.CPU
+    eager: bool = False
 
     @property
     def probes(self) -> range:
@@ -67,8 +71,10 @@ def compare(setting: Setting, others: Iterator[Record]) -> Comparison:
     how: dict[str, Any] = {"dtype": dtype, "seed": setting.seed, "epochs": setting.epochs}
     with training.repeatable():
         theirs = training.train(experiment, device=device, **how)
-    ours, run = engine.train(experiment, **how)
-    steps = engine.steps(experiment, theirs.parameters, setting.probes, dtype=dtype)
+    ours, run = engine.train(experiment, eager=setting.eager, **how)
+    steps = engine.steps(
+        experiment, theirs.parameters, setting.probes, dtype=dtype, eager=setting.eager
+    )
     X, y = np.asarray(run.data.X_train), np.asarray(run.data.y_train)
     rounding = [
         gradient_rounding(

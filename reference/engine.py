@@ -13,7 +13,12 @@ from .record import Arrays, Record, Recorder, Steps, steps_from
 
 
 def train(
-    experiment: Experiment, *, dtype: str = "float32", seed: int = 42, epochs: int | None = None
+    experiment: Experiment,
+    *,
+    dtype: str = "float32",
+    seed: int = 42,
+    epochs: int | None = None,
+    eager: bool = False,
 ) -> tuple[Record, Run]:
     """The product's own training, watched."""
     lines: list[str] = []
@@ -23,6 +28,7 @@ def train(
         epochs=epochs,
         seed=seed,
         dtype=getattr(tinygrad_cls, dtype),
+        eager=eager,
         show=lines.append,
         watch=recorder,
     )
@@ -33,7 +39,12 @@ def train(
 
 
 def steps(
-    experiment: Experiment, parameters: Arrays, epochs: Iterable[int], *, dtype: str
+    experiment: Experiment,
+    parameters: Arrays,
+    epochs: Iterable[int],
+    *,
+    dtype: str,
+    eager: bool = False,
 ) -> Steps:
     """The engine's step from the given weights before each of `epochs`."""
     task, points = experiment.task, experiment.points()
@@ -50,4 +61,5 @@ def steps(
         data.X_train,
         data.y_train,
         experiment.lr,
+        compiled=not eager,
     )

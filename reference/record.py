@@ -90,17 +90,24 @@ def steps_from(
     X: Any,
     y: Any,
     lr: float,
+    *,
+    compiled: bool = False,
 ) -> Steps:
     """One step from the weights before each of `epochs`. `torch` is PyTorch, or the engine."""
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+
+    def one_step() -> None:
+        loss = loss_fn(logits(model(X)), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    step = torch.compile(one_step) if compiled else one_step
     recorder = Recorder()
     for epoch in epochs:
         model.load_state_dict(
             {name: torch.from_numpy(values[epoch - 1]) for name, values in parameters.items()}
         )
-        loss = loss_fn(logits(model(X)), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        step()
         recorder(epoch, model)
     return Steps(recorder.gradients, recorder.parameters)

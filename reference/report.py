@@ -40,7 +40,8 @@ def title(setting: Setting) -> str:
     kernels = torch.backends.cpu.get_cpu_capability()
     device = torch.cuda.get_device_name() if setting.device.type == "cuda" else f"CPU ({kernels})"
     return (
-        f"tinygrad_cls {tinygrad_cls.__version__} on NumPy {np.__version__}, "
+        f"tinygrad_cls {tinygrad_cls.__version__}{' eager' * setting.eager} "
+        f"on NumPy {np.__version__}, "
         f"PyTorch {torch.__version__} on {device}, {platform.machine()}, seed {setting.seed}"
     )
 
@@ -114,6 +115,7 @@ def as_json(setting: Setting, judged: Iterable[Judged]) -> dict[str, Any]:
                 "seed": comparison.setting.seed,
                 "epochs": comparison.setting.epochs,
                 "device": str(comparison.setting.device),
+                "eager": comparison.setting.eager,
                 "lines": {"ours": comparison.ours.lines, "torch": comparison.torch.lines},
                 "rows": [asdict(row) | {"met": row.met} for row in verdict.rows],
                 "first_difference": verdict.first_difference and asdict(verdict.first_difference),

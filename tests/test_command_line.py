@@ -49,10 +49,20 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert stopped.value.code == 0
     out = capsys.readouterr().out
     if arguments[0] == "train":
-        for name in ("circles-linear", "circles-relu", "blobs", "--data", "examples:"):
+        for name in ("circles-linear", "circles-relu", "blobs", "--data", "--eager", "examples:"):
             assert name in out
     else:
         assert ("train" if "--help" in arguments else tinygrad_cls.__version__) in out
+
+
+def test_eager(capsys: pytest.CaptureFixture[str]) -> None:
+    runs = []
+    for options in ([], ["--eager"]):
+        assert main([*BRIEF, *options, "--json", "run.json"]) == 0
+        runs.append((json.loads(Path("run.json").read_text()), capsys.readouterr()))
+    (replay, lines), (eager, same_lines) = runs
+    assert (replay["eager"], eager["eager"]) == (False, True)
+    assert lines == same_lines
 
 
 def test_json() -> None:

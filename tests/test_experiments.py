@@ -2,6 +2,8 @@
 
 import platform
 import sys
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from tinygrad_cls.experiments import (
     from_csv,
     split,
     train,
+    training,
 )
 from tinygrad_cls.experiments.figures import run_figure, save
 from tinygrad_cls.experiments.output import replacing, to_json
@@ -51,6 +54,8 @@ def test_prints_the_tutorials_lines(name: str, capsys: pytest.CaptureFixture[str
     train(EXPERIMENTS[name])
     lines = capsys.readouterr().out.splitlines()
     assert (lines[0], lines[-1]) == LINES[name]
+    train(EXPERIMENTS[name], eager=True)
+    assert capsys.readouterr().out.splitlines() == lines
     assert len(lines) == {"circles-linear": 10, "circles-relu": 20, "blobs": 10}[name]
 
 
@@ -96,13 +101,40 @@ def test_the_last_epoch_is_shown() -> None:
     assert [line.split(" | ")[0] for line in shown] == ["Epoch: 10", "Epoch: 12"]
 
 
-def test_watch_sees_every_epoch() -> None:
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_replay_gives_the_numbers_of_eager(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+
+    def compile(function: Callable[[], object]) -> object:
+        compiled.append(tg.compile(function))
+        return compiled[-1]
+
+    def triple(epoch: int, model: tg.nn.Module) -> None:
+        """The user writes between two epochs."""
+        if epoch == 20:
+            model.load_state_dict({name: 3 * p for name, p in model.state_dict().items()})
+
+    monkeypatch.setattr(training, "compile", compile)
+    eager, replay = (
+        brief(name, epochs=30, dtype=tg.float64, watch=triple, eager=eager)
+        for eager in (True, False)
+    )
+    assert [step.recordings for step in compiled] == [2]  # in training and in evaluation mode
+    assert replay.history.loss[20] != pytest.approx(replay.history.loss[19], rel=1e-3)
+    for curve, values in asdict(eager.history).items():
+        # 1e-12: what docs/contract.md allows whatever reorders sums
+        assert getattr(replay.history, curve) == pytest.approx(values, rel=1e-12, abs=0), curve
+    assert replay.model.training is eager.model.training is False
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_watch_sees_every_epoch(eager: bool) -> None:
     seen: list[tuple[int, bool]] = []
 
     def watch(epoch: int, model: tg.nn.Module) -> None:
         seen.append((epoch, all(p.grad is not None for p in model.parameters())))
 
-    brief(watch=watch)
+    brief(watch=watch, eager=eager)
     assert seen == [(0, False), (1, True), (2, True), (3, True)]
 
 

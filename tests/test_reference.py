@@ -15,6 +15,7 @@ pytest.importorskip("matplotlib", reason="needs the extra `experiments`")
 
 import torch
 
+import tinygrad_cls
 from reference import __main__ as command_line
 from reference import engine, report, training
 from reference.compare import Comparison, Setting, compare
@@ -213,6 +214,29 @@ def test_weights_start_where_told() -> None:
     for name, value in start.items():
         np.testing.assert_array_equal(record.parameters[name][0], value)
         assert (record.initial[name] != value).any()
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_both_halves_are_replayed_unless_eager(
+    eager: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = []
+
+    def compile(function: Callable[[], object]) -> object:
+        compiled.append(real(function))
+        return compiled[-1]
+
+    real = tinygrad_cls.compile
+    monkeypatch.setattr(tinygrad_cls, "compile", compile)
+    monkeypatch.setattr("tinygrad_cls.experiments.training.compile", compile)
+    setting = Setting(EXPERIMENTS["blobs"], epochs=EPOCHS, eager=eager)
+    comparison = compare(setting, iter([training.train(EXPERIMENTS["blobs"], epochs=EPOCHS)]))
+    assert broken(comparison) == set()
+    # A whole epoch changes from training to evaluation, a step from equal weights does not.
+    assert [step.recordings for step in compiled] == ([] if eager else [2, 1])
+    assert ("eager" in report.title(setting)) is eager
+    (told,) = report.as_json(setting, [(comparison, judge(comparison))])["comparisons"]
+    assert told["eager"] is eager
 
 
 def test_records_are_saved_and_loaded(tmp_path: Path) -> None:
