@@ -11,13 +11,18 @@ from typing import Any
 
 from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
-ASKED = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-    "PYTHONHASHSEED": "0",
-}
+POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+ASKED = dict.fromkeys(POOLS, "1") | {"PYTHONHASHSEED": "0"}
+PACKAGES = ("torch", "jax", "jaxlib", "autograd", "mygrad", "scikit-learn")
+
+
+def usable() -> list[int]:
+    """Return the cores that this process may use, or all where the system does not tell."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return sorted(affinity(0)) if affinity else list(range(os.cpu_count() or 1))
+
+
+ALL = usable()  # before pin()
 
 
 def pin() -> None:
@@ -25,11 +30,18 @@ def pin() -> None:
 
     Libraries read these variables when they are loaded: setting them later is too late.
     """
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     if any(os.environ.get(name) != value for name, value in ASKED.items()):
-        command = [sys.executable, *sys.orig_argv[1:]]
-        raise SystemExit(subprocess.call(command, env=os.environ | ASKED))
+        command, asked = [sys.executable, *sys.orig_argv[1:]], os.environ | ASKED
+        if os.name == "posix":
+            os.execve(command[0], command, asked)
+        raise SystemExit(subprocess.call(command, env=asked))
+    stay_on(ALL[-1:])
+
+
+def stay_on(cores: list[int]) -> None:
+    """Use these cores alone, where the system can be told."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, set(cores))
 
 
 def threads() -> dict[str, int]:
@@ -38,27 +50,42 @@ def threads() -> dict[str, int]:
         f"{pool['internal_api']} {pool['version'] or ''}".strip(): int(pool["num_threads"])
         for pool in threadpool_info()
     }
+    if torch := sys.modules.get("torch"):
+        found["torch"] = torch.get_num_threads()
     alive = Path("/proc/self/task")
     return found | ({"process": len(list(alive.iterdir()))} if alive.exists() else {})
 
 
 def record() -> dict[str, Any]:
     """Return the machine, the versions and the moment."""
-    affinity = getattr(os, "sched_getaffinity", None)
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _output("git", "describe", "--always", "--dirty"),
         "cpu": _cpu(),
         "governor": _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "cores": os.cpu_count(),
-        "cores used": sorted(affinity(0)) if affinity else None,
-        "load average": os.getloadavg() if hasattr(os, "getloadavg") else None,
+        "cores used": usable(),
+        "load average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "platform": platform.platform(),
         "python": platform.python_version(),
         "numpy": metadata.version("numpy"),
-        "torch": metadata.version("torch"),
+        **{name: _version(name) for name in PACKAGES},
         "threads": threads(),
     }
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the record."""
+    print("\nEnvironment, as measured")
+    for name, value in found.items():
+        print(f"  {name:22}  {value}")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _cpu() -> str:
