@@ -779,7 +779,9 @@ def nll(
     weight = weight_of(w, label)
     if z.shape[1]:
         view, index = labelled(z, label)
-        loss = -view[index] * weight
+        loss = -view[index]
+        if not (type(weight) is int and weight == 1):
+            loss = loss * weight
     else:
         loss = np.zeros(t.shape, z.dtype)
     if kept is not None:
@@ -803,27 +805,30 @@ def nll_adjoint(
     counts = reduction == "mean" and (kept is None or kept.any())
     each = x / total_weight(weight, kept, label.size) if counts else x
     if out is not None:
-        y = store(out, 0)
+        y = out
+        y.fill(0)
     elif len(shape) == 2 and feature_major(None, *shape):
         y = np.zeros(shape[::-1], x.dtype).T
     else:
         y = np.zeros(shape, x.dtype)
     if shape[1]:  # without classes all rows are ignored, else their labels were refused
         view, index = labelled(y, label)
-        slope = -each * weight
+        slope = -each if type(weight) is int and weight == 1 else -each * weight
         view[index] = slope if kept is None else np.where(kept, slope, 0)
     return y
 
 
 def weight_of(w: Array, label: Array) -> Array:
     """The weight of every row: 1, or that of its class. Without classes no row counts."""
-    if np.ndim(w) == 0:
+    if type(w) is int or np.ndim(w) == 0:
         return w
     return w[label] if len(w) else np.zeros(label.shape, w.dtype)
 
 
 def total_weight(weight: Array, kept: Array | None, rows: int) -> float:
     """What the weighted mean divides by."""
+    if type(weight) is int and kept is None:
+        return float(weight * rows)
     if np.ndim(weight) == 0:
         return float((rows if kept is None else np.count_nonzero(kept)) * weight)
     return float(weight.sum() if kept is None else np.where(kept, weight, 0).sum())

@@ -40,7 +40,8 @@ class PyTorch(Engine):
         if not task.fresh:
             self.batches = list(map(self.tensors, self.batches))
         self.test = self.tensors(task.test())
-        self.train, self.evaluate = map(self.prepare, self.functions())
+        train, evaluate = self.functions()
+        self.work = self.prepare(both(self.model, train, evaluate) if task.epoch else train)
 
     def tensors(self, batch: tuple[Array, Array]) -> tuple[Any, ...]:
         """Return a batch's arrays as tensors."""
@@ -92,12 +93,9 @@ class PyTorch(Engine):
     def step(self) -> Read:
         if not self.task.epoch:
             fresh = self.tensors(self.batch()) if self.task.fresh else ()
-            (loss,) = self.train(*fresh)
+            (loss,) = self.work(*fresh)
             return (loss.item(),)
-        self.model.train()
-        loss, hits = self.train()
-        self.model.eval()
-        test_loss, test_hits = self.evaluate()
+        loss, hits, test_loss, test_hits = self.work()
         accuracy = 100 * hits.item() / self.task.points
         test_accuracy = 100 * test_hits.item() / len(self.test[1])
         return loss.item(), test_loss.item(), accuracy, test_accuracy
@@ -108,6 +106,18 @@ class PyTorch(Engine):
         return self.named(
             *([t.detach().cpu().numpy() for t in tensors] for tensors in (parameters, gradients))
         )
+
+
+def both(model: Any, train: Function, evaluate: Function) -> Function:
+    """Return an epoch, as the tutorial writes it: a training step, then the evaluation."""
+
+    def epoch() -> tuple[Any, ...]:
+        model.train()
+        read = train()
+        model.eval()
+        return *read, *evaluate()
+
+    return epoch
 
 
 class Control(PyTorch):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from .memory import NOTHING, Program, Use, alike, overlap, shifted, whole
@@ -18,7 +17,7 @@ def direct(program: Program) -> None:
     Gradients, for example, come to lie end to end in the vector that the optimizer reads. Numbers
     stay the same to the last bit: no array gets other strides, which sums could depend on.
     """
-    copies = [i for i, call in enumerate(program.calls) if _copies(call)]
+    copies = [i for i, call in enumerate(program.calls) if call.function is copied]
     for i in copies:
         call = program.calls[i]
         earlier = _earlier(program, i, call.args[0])
@@ -42,11 +41,6 @@ def direct(program: Program) -> None:
     program.rewrite(program.calls)
 
 
-def _copies(call: Call) -> bool:
-    """Whether a call copies an array."""
-    return call.function is copied and isinstance(call.args[0], np.ndarray)
-
-
 def _to_itself(call: Call) -> bool:
     """Whether a copy changes nothing. The step of an axis of one element doesn't matter."""
     source: Any = call.args[0]
@@ -59,7 +53,7 @@ def _shift(program: Program, old: Array, new: Array) -> None:
     program.move(old, lambda a: shifted(a, old, new))
 
 
-def _earlier(program: Program, i: int, source: Array) -> Array | None:
+def _earlier(program: Program, i: int, source: Array) -> Any:
     """Where the same values were before they were copied, or after, if they are there still.
 
     So who copies a parameter that has just been updated copies the optimizer's vector, and several
@@ -69,7 +63,7 @@ def _earlier(program: Program, i: int, source: Array) -> Array | None:
         if at >= i:
             continue
         call = program.calls[at]
-        if _copies(call):
+        if call.function is copied:
             original: Any = call.args[0]
             copy: Any = call.out
             found: Any = copy if place(original) == place(source) else original
@@ -114,7 +108,7 @@ def _can_share(program: Program, i: int, source: Array, target: Array) -> bool:
     shift = address(source) - address(target)
     for at, _, out in copies:
         call = program.calls[at]
-        if not _copies(call) or not _is_shifted(call.args[0], out, -shift, owner(source)):
+        if call.function is not copied or not _is_shifted(call.args[0], out, -shift, owner(source)):
             return False
         if program.written(call.args[0], at, len(program.calls)):
             return False
@@ -135,7 +129,11 @@ def _can_move(program: Program, source: Array, target: Array) -> bool:
     copies, others = list[Use](), list[Use]()
     for use in program.uses(target):
         call = program.calls[use.at] if use.writes else None
-        if call and _copies(call) and _is_shifted(call.args[0], use.array, shift, owner(source)):
+        if (
+            call
+            and call.function is copied
+            and _is_shifted(call.args[0], use.array, shift, owner(source))
+        ):
             copies.append(use)
         else:
             start, stop = byte_bounds(use.array)

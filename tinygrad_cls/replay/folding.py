@@ -43,7 +43,7 @@ def _fold_layers(program: Program) -> list[Array]:
                 program.fixed.add(id(X))
                 factors.append((i, x, X))
                 root = program.root(x)
-                if program.own(x) and whole(x) and root not in moves and _written_once(program, x):
+                if program.own(x) and whole(x) and program.writes(x) and root not in moves:
                     moves[root] = x, X
                 else:
                     calls.append(Call(copied, (x,), {}, X[:-1], product.op))
@@ -87,11 +87,6 @@ def _is_still(program: Program, at: int, old: Array, x: Array, i: int) -> bool:
     return place(old) == place(x) and not program.written(x, at, i)
 
 
-def _written_once(program: Program, x: Array) -> bool:
-    """Whether the memory is written to by one call, before others read it."""
-    return len(program.writes(x)) == 1 and program.uses(x)[0].writes
-
-
 def _fold_gradient(program: Program, i: int, extended: list[Array]) -> None:
     """Makes one product of a weight's gradient, if that is call i, and its bias's."""
     call = program.calls[i]
@@ -117,7 +112,7 @@ def _values(program: Program, X: Array) -> Iterator[Array]:
     """What holds the values that are above the ones: that itself, or what was copied there."""
     yield X[:-1]
     call = program.calls[program.writes(X)[0]]
-    if call.function is copied and isinstance(call.args[0], np.ndarray):
+    if call.function is copied:
         yield call.args[0]
 
 
@@ -147,7 +142,7 @@ def _fits(program: Program, i: int, j: int, g: Array, x: Array, X: Array) -> boo
         return False
     for a, at in ((d, i), (db, j)):
         uses, places = program.uses(a), (place(a), place(a.T))
-        if not (program.own(a) and whole(a) and program.writes(a) == [at] and uses[0].writes):
+        if not (program.own(a) and whole(a) and uses[0][:2] == (at, True)):
             return False
         if any(place(use.array) not in places for use in uses):
             return False

@@ -140,39 +140,34 @@ def _cut(program: Program, within: list[Call], batch: int) -> set[int]:
             if program.root(a) in cut:
                 if id(owner(a)) != program.root(a):  # others have the same memory
                     raise Uncut
-                steps(a, batch)
+                lies(a, batch)
     return cut
 
 
-def steps(a: Array, batch: int) -> list[int | None]:
-    """Which axis of its memory each axis of an array runs along; None for one without steps.
+def lies(a: Array, batch: int) -> tuple[list[int], list[int]]:
+    """Where an array lies in its memory: at which index of it, and along which of its axes each
+    axis of the array runs; -1 for one without steps.
 
     Raises Uncut unless the batch is the same axis of both, and starts where that of the memory
     does.
     """
     memory, axis = owner(a), axis_of(a, batch)
-    along = axis_of(memory, batch)
-    if axis is None or along is None:
-        raise Uncut
-    known = {
-        step: i
-        for i, (n, step) in enumerate(zip(memory.shape, memory.strides, strict=True))
-        if n > 1
-    }
+    rows = axis_of(memory, batch)
+    sizes = enumerate(zip(memory.shape, memory.strides, strict=True))
+    known = {step: i for i, (n, step) in sizes if n > 1 and step > 0}
+    index = [0] * memory.ndim
     rest = address(a) - address(memory)
     for step in sorted(known, reverse=True):
-        number, rest = divmod(rest, step)
-        if number and known[step] == along % memory.ndim:
-            raise Uncut
-    found = [
-        None if n == 1 or step == 0 else known.get(step, -1)
-        for n, step in zip(a.shape, a.strides, strict=True)
-    ]
-    if -1 in found or [i for i, k in enumerate(found) if k == along % memory.ndim] != [
-        axis % a.ndim
-    ]:
+        index[known[step]], rest = divmod(rest, step)
+    once = [n == 1 or step == 0 for n, step in zip(a.shape, a.strides, strict=True)]
+    if axis is None or rows is None or rest or index[rows]:
         raise Uncut
-    return found
+    if any(step not in known and not one for step, one in zip(a.strides, once, strict=True)):
+        raise Uncut
+    along = [-1 if one else known[step] for step, one in zip(a.strides, once, strict=True)]
+    if [i - a.ndim for i, k in enumerate(along) if k == rows % memory.ndim] != [axis]:
+        raise Uncut
+    return index, along
 
 
 def _by_rows(call: Call, batch: int) -> bool:
@@ -246,16 +241,11 @@ class Cutter:
         tile = self.tiles.get(id(memory))
         if tile is None:
             self.tiles[id(memory)] = tile = self.memory(memory)
-        # the same element: the axes in the order of their steps give its indices
-        offset, rest = 0, address(a) - address(memory)
-        pairs = zip(memory.strides, tile.strides, memory.shape, strict=True)
-        for old, new, n in sorted(pairs, reverse=True):
-            if n > 1:
-                number, rest = divmod(rest, old)
-                offset += number * new
+        index, along = lies(a, self.batch)
+        offset = sum(i * step for i, step in zip(index, tile.strides, strict=True))
         shape = [self.rows if n == self.batch else n for n in a.shape]
-        strides = [0 if i is None else tile.strides[i] for i in steps(a, self.batch)]
-        return np.ndarray(shape, a.dtype, tile.ravel("K"), offset + rest, strides)
+        strides = [0 if axis < 0 else tile.strides[axis] for axis in along]
+        return np.ndarray(shape, a.dtype, tile.ravel("K"), offset, strides)
 
     def memory(self, root: Array) -> Array:
         """Memory for a tile, laid out like that of the batch, with its constants."""
