@@ -726,6 +726,16 @@ def softmax_over_the_batch(h):
     h.places.append(h(np.subtract, x, h(np.maximum.reduce, x, axis=0)))
 
 
+def greatest_of_the_batch(h):
+    h.places.append(h(np.maximum.reduce, h(np.exp, h.given(BATCH, 3)), axis=0))
+
+
+def window(h):
+    """Rows that start in the middle of one feature and end in the next."""
+    x = h(np.exp, h.given(3, BATCH))
+    h.places.append(h(np.negative, x.reshape(-1)[100 : 100 + BATCH]))
+
+
 def mean_of_the_batch(h):
     x = h(np.exp, h.given(BATCH, 3))
     h.places.append(h(np.subtract, x, h(np.add.reduce, x, axis=0)))
@@ -820,6 +830,8 @@ def after_a_draw(h):
 
 UNCUT = [
     softmax_over_the_batch,
+    greatest_of_the_batch,
+    window,
     mean_of_the_batch,
     sorted_batch,
     running_sum,
