@@ -140,7 +140,7 @@ def test_buffer(code: str) -> None:
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        ("tinygrad_cls", "compile"),
+        ("tinygrad_cls", "export"),
         ("tinygrad_cls.nn", "Conv2d"),
         ("tinygrad_cls.nn.functional", "conv2d"),
         ("tinygrad_cls.nn.init", "orthogonal_"),

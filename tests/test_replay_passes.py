@@ -316,6 +316,14 @@ def gradients_added_up(h):
     h.places += [d, db]
 
 
+def sum_in_used_memory(h):
+    W, x, b, g = h.given(3, 4), h(np.tanh, h.given(4, 50)), h.given(3), h.given(3, 50)
+    h.places += [layer(h, W, x, b), h(np.matmul, g, x.T)]
+    db = h(np.exp, h.given(3))
+    h.places.append(h(np.negative, db))
+    h.places.append(h(np.matmul, np.ones(50, np.float32), g.T, out=db))
+
+
 def two_views_of_one_input(h):
     W, b, x = h.given(3, 4), h.given(3), h(np.tanh, h.given(4, 50))
     h.places.append(layer(h, W, x, b))
@@ -342,6 +350,7 @@ HOSTILE = [
     summed_before_the_input_is_known,
     gradient_seen_as_a_vector,
     gradients_added_up,
+    sum_in_used_memory,
     two_views_of_one_input,
     input_in_parts,
 ]
@@ -841,6 +850,7 @@ UNCUT = [
     every_other_row,
     next_row,
     next_row_of_another_owner,
+    as_many_features,
     backwards,
     drawn_rows,
     checked,

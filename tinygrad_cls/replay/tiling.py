@@ -185,8 +185,6 @@ def _by_rows(call: Call, batch: int) -> bool:
             return False
         raise Uncut
     if call.each or call.function is choose:
-        if out is None or any(axis_of(a, batch) not in (None, out) for a in call.reads()):
-            raise Uncut
         return True
     if not call.name.endswith(".reduce") or call.kwargs.keys() - {"axis", "keepdims", "dtype"}:
         raise Uncut
