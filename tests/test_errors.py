@@ -843,7 +843,7 @@ NOT_HERE = (
     "nn.Conv2d nn.LSTM nn.Embedding nn.Transformer nn.MultiheadAttention nn.BatchNorm2d "
     "nn.LayerNorm nn.GELU nn.DataParallel nn.KLDivLoss nn.init.orthogonal_ nn.utils.weight_norm "
     "F.conv2d F.interpolate optim.RMSprop optim.AdamW optim.lr_scheduler.ReduceLROnPlateau "
-    "torch.einsum torch.fft torch.jit torch.distributed torch.cuda.amp "
+    "torch.einsum torch.fft torch.export torch.jit torch.distributed torch.cuda.amp "
     "torch.autograd.gradcheck torch.autograd.forward_ad torch.utils.checkpoint "
     "torch.utils.data.WeightedRandomSampler"
 ).split()

@@ -24,7 +24,8 @@ def axpy(a: Any, x: Vector, y: Vector) -> Vector:
     True
     """
     if y.dtype == np.float32 and fused_kernels():
-        wide = np.multiply(x, a, dtype=np.float64)  # exact: 24 + 24 bits
+        wide = x.astype(np.float64)
+        wide *= a.astype(np.float64)  # exact: 24 + 24 bits
         wide += y
         rounded: Vector = wide.astype(np.float32)
         return rounded

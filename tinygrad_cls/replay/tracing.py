@@ -22,6 +22,10 @@ NUMBERS = {"f": (float, int), "i": (int,)}
 WITH_OUT = {np.argmax, np.argmin, np.round, np.clip, np.cumprod, np.cumsum, np.concatenate}
 
 
+EXTREMA = (np.maximum, np.minimum)
+"""Which NumPy computes faster with an array of equal numbers than with a number."""
+
+
 class Untraceable(Exception):
     """The kernel does more than NumPy calls on whole arrays."""
 
@@ -121,6 +125,8 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
             for i, a in enumerate(args):
                 if type(a) in NUMBERS.get(kind.kind, ()):
                     args[i] = np.asarray(a, kind)
+                    if ufunc in EXTREMA:
+                        args[i] = np.full_like(args[1 - i], a)
         kwargs = {k: bare(v) for k, v in kwargs.items() if v is not None or k == "axis"}
         result = self.call(function, args, kwargs, function(*args, **kwargs))
         if out is None:
