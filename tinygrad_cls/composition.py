@@ -24,6 +24,8 @@ class Composition:
         code = self.function.__code__
         open_ended = code.co_flags & inspect.CO_VARARGS  # x.reshape(2, 3)
         self.sequence = code.co_varnames[: code.co_argcount + 1] if open_ended else ()
+        self.names = self.sequence or code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        self.keywords = frozenset(self.names)
         self.examples = examples
 
     @property
@@ -37,7 +39,7 @@ class Composition:
         return self.name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if kwargs:
+        if kwargs and (self.sequence or not self.keywords.issuperset(kwargs)):
             kwargs = errors.aliased(self, kwargs)
             args = (*args, *(kwargs.pop(name) for name in self.sequence if name in kwargs))
         if len(args) < len(self.sequence) and not kwargs:

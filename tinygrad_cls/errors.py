@@ -120,7 +120,7 @@ def not_a_tensor(name: str, x: Any, argument: str = "input", position: int = 1) 
 
 def aliased(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """Keyword arguments with NumPy's and torch's names replaced by the function's own."""
-    names = list(function.__signature__.parameters)
+    names = function.names
     aliases = ALIASES | OWN_ALIASES.get(function.name, {})
     renamed = {}
     for name, value in kwargs.items():

@@ -526,7 +526,7 @@ def squeeze(x, dim=None):
     if dim is None:
         return reshaped(x, tuple([n for n in x.shape if n != 1]))
     gone = axes(dim, x.ndim)
-    return reshaped(x, tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in gone))
+    return reshaped(x, tuple([n for i, n in enumerate(x.shape) if n != 1 or i not in gone]))
 
 
 @composed("x(3, 4), 1; x(3), -1")
