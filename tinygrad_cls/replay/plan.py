@@ -130,6 +130,8 @@ class Plan:
         numbers = {id(t): i for i, t in enumerate(twins) if self.own[i] is None}
         self.fed = [(numbers[key], self._read(t._grad)) for key, t in leaves if key in numbers]
         self.template = nested(result, self._read)
+        flat = type(self.template) is tuple
+        self.flat = flat and not any(isinstance(x, tuple | list | dict) for x in self.template)
         self.first = self._handed_over(given)
         self._compile(recorder, passes)
         del self._places, self._recorder
@@ -242,6 +244,8 @@ class Plan:
             given.tensors[number]._grad = stand_in(g, made, given.tensors)
         if type(self.template) is Output:
             return self.template.make(made)
+        if self.flat:
+            return tuple([stand_in(x, made, given.tensors) for x in self.template])
         return nested(self.template, partial(stand_in, made=made, given=given.tensors))
 
     # --- looking ------------------------------------------------------------------------------
