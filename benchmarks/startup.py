@@ -274,11 +274,18 @@ def _turns(
     return found
 
 
+_BYTECODE = TemporaryDirectory()  # what all of them keep there, removed in the end
+
+
 def _in_a_process(script: str) -> list[float]:
     """Return the numbers that a fresh interpreter prints; caches of compilers are empty."""
     root = Path(__file__).resolve().parent.parent
     with TemporaryDirectory() as folder:
-        env = os.environ | {"TORCHINDUCTOR_CACHE_DIR": folder}
+        env = os.environ | {
+            "TORCHINDUCTOR_CACHE_DIR": folder,
+            "PYTHONPYCACHEPREFIX": _BYTECODE.name,
+        }
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # where nothing is kept, all is compiled each time
         done = subprocess.run(
             [sys.executable, "-c", script],
             cwd=root,

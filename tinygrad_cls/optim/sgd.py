@@ -95,8 +95,8 @@ class SGD(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Updates every parameter; ``closure`` recomputes the loss, which is returned."""
         loss = self._loss(closure)
-        for number, group in enumerate(self.param_groups):
-            batches = self._batches(number)
+        for i, group in enumerate(self.param_groups):
+            batches = self._batches(i)
             if group["momentum"] == 0:
                 for batch in batches:
                     self._update(batch, group)
