@@ -50,7 +50,8 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
         print(f"\n  {task}, one core; noise floor {noise:.3f}")
         for name, timing in list(times.items())[2:]:
             found = ratio(timing.seconds, base)
-            said = "no difference" if found.low < noise else "pays"
+            said = "pays" if found.low > noise else "no difference"
+            said = "costs" if found.high < 1 / noise else said
             print(f"    {name:22} {found}  {said}", flush=True)
             rows.append(
                 {

@@ -102,7 +102,8 @@ def _judge(
         if reason := why(name) or why(goal.over):
             row["verdict"] = f"not judged: {reason}"
         else:
-            row["verdict"] = "met" if found.value >= goal.factor else "not met"
+            within = "met" if found.low >= goal.factor else "met, within noise"
+            row["verdict"] = within if found.value >= goal.factor else "not met"
         row["ratio"] = None if reason and all_cores else asdict(found)
         judged.append(row)
     return judged

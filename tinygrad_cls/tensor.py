@@ -62,6 +62,8 @@ def apply(op: Op, inputs: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
     try:
         y = op.kernel(*arrays, **static) if op.quiet else quiet.run(op.kernel, *arrays, **static)
     except EXPLAINED as error:
+        if state.recorder is not None:
+            state.recorder.once = f"{op.name} raises an error that the function catches"
         raise explain(op, arrays, error, static) from None
     except RuntimeError as error:
         if not (INSIDE.get() and str(error).startswith("cannot enter context")):

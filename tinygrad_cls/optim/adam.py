@@ -159,7 +159,7 @@ class Adam(Optimizer):
             batch.check_state(name, tensors[name])
         options = {
             "maximize": bool(group["maximize"]),
-            "decays": bool(group["weight_decay"] != 0),
+            "decays": bool(number(group["weight_decay"]) != 0),
             "decoupled": bool(group["decoupled_weight_decay"]),
             "near": bool(1 - number(group["betas"][0]) < 0.5),
         }

@@ -127,7 +127,7 @@ class SGD(Optimizer):
             changed.append("momentum_buffer")
         options = {
             "maximize": bool(group["maximize"]),
-            "decays": bool(group["weight_decay"] != 0),
+            "decays": bool(number(group["weight_decay"]) != 0),
             "first": first,
             "nesterov": bool(group["nesterov"]),
         }

@@ -50,6 +50,13 @@ class Compiled:
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.function, '__qualname__', self.function)}>"
 
+    def __getattr__(self, name: str) -> Any:
+        """A Module's parameters, modes and so on."""
+        return getattr(self.__dict__["function"], name)
+
+    def __reduce__(self) -> Any:
+        return Compiled, (self.function, self.passes)
+
     def __get__(self, instance: Any, kind: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
@@ -123,8 +130,8 @@ class Given:
                 f"an argument is a NumPy array, of shape {x.shape}: give a tensor, such as "
                 f"tinygrad_cls.from_numpy makes without a copy"
             )
-        if isinstance(x, PLAIN):
-            return kind, repr(x) if isinstance(x, float | complex | np.generic) else x
+        if isinstance(x, (*PLAIN, slice)):
+            return kind, repr(x) if isinstance(x, float | complex | slice | np.generic) else x
         self.objects.append(x)
         return kind, id(x)
 
@@ -146,13 +153,29 @@ def record(function: Any, given: Given, passes: Sequence[str]) -> tuple[Any, Pla
     now, dice = modes(), draws_of_others()
     named = {id(x): twin for x, twin in zip(given.tensors, twins, strict=True)}
     args, kwargs = nested(given.structure, lambda x: named.get(id(x), x))
-    set_tape(events=recorder)
-    state.recorder = recorder
+    given_as = skeleton((args, kwargs))
+    versions = [(t, version(t)) for t in surroundings.tensors]
     try:
+        set_tape(events=recorder)
+        state.recorder = recorder
         result = function(*args, **kwargs)
     finally:
         state.recorder = None
         set_tape(events=None)
+    if recorder.refused is not None:  # the function caught it
+        raise recorder.refused
+    if skeleton((args, kwargs)) != given_as:
+        raise refusal(
+            "the function changes a list or a dict that it was given, which is a copy of the "
+            "caller's: return what is new"
+        )
+    counted = {id(t._counter) for t in recorder.written.values()}
+    for t, before in versions:
+        if version(t) != before and id(t._counter) not in counted:
+            recorder.once = (
+                f"the function writes to a tensor of shape {tuple(t.shape)} where it can't be "
+                f"recorded, such as in another thread"
+            )
     if dice != draws_of_others():
         raise refusal(
             "the function drew from Python's or NumPy's random numbers, which a replay would not "
@@ -168,7 +191,22 @@ def record(function: Any, given: Given, passes: Sequence[str]) -> tuple[Any, Pla
     if change is not None:
         recorder.once = f"the function itself changes {change}"
     plan = Plan(recorder, surroundings, given, twins, result, passes)
-    return plan.first, plan
+    result, plan.first = plan.first, None
+    return result, plan
+
+
+def skeleton(x: Any) -> Any:
+    """Nested containers with the ids of what is in them."""
+    if isinstance(x, tuple | list):
+        return type(x), tuple([skeleton(part) for part in x])
+    if isinstance(x, dict):
+        return type(x), tuple([(name, skeleton(part)) for name, part in x.items()])
+    return id(x)
+
+
+def version(t: Tensor) -> int:
+    """How often a tensor's memory was written to."""
+    return t._counter[0] if t._counter else 0
 
 
 def modes() -> tuple[Any, ...]:
@@ -182,6 +220,12 @@ def twin_of(x: Tensor) -> Tensor:
         raise refusal(
             f"an argument of shape {tuple(x.shape)} was computed with requires_grad: its graph "
             f"does not reach into a compiled function. detach() it, or compute it inside"
+        )
+    if x._attributes():
+        raise refusal(
+            f"an argument of shape {tuple(x.shape)} has attributes of its own, "
+            f"{', '.join(x._attributes())}, which its copy has not: let the function refer to it "
+            f"by a variable"
         )
     if x._hooks:
         raise refusal(

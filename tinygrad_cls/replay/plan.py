@@ -119,7 +119,7 @@ class Plan:
         self.foreign = {id(owner(t._array)) for t in self.written}
         self.check_arguments(given)
         known = {id(t) for t in surroundings.tensors}
-        self.met = [(leaf, g) for key, (leaf, g) in recorder.met.items() if key in known]
+        self.met = [found for key, found in recorder.met.items() if key in known]
         self.conditions = recorder.conditions
         self._places: dict[int, Any] = {id(t): Argument(i) for i, t in enumerate(twins)}
         self._places |= {id(t): t for t in surroundings.tensors}
@@ -182,8 +182,8 @@ class Plan:
         """Whether a replay does what the function would do."""
         if not self.surroundings.same():
             return False
-        for leaf, g in self.met:
-            if leaf._grad is not g:
+        for leaf, g, memory in self.met:
+            if leaf._grad is not g or (g is not None and g._array is not memory):
                 return False
         for condition in self.conditions:
             if not condition():
@@ -197,18 +197,25 @@ class Plan:
     def change(self) -> str | None:
         """Why it doesn't fit."""
         found: str | None = self.surroundings.change()
-        if found is None and any(leaf._grad is not g for leaf, g in self.met):
+        if found is None and any(leaf._grad is not g for leaf, g, _ in self.met):
             return "a gradient is there that was not, or is another one"
         return found
 
     def check_arguments(self, given: Any) -> None:
         """Refuses an argument in memory that the function writes to: the plan reads a copy."""
         for x, own in zip(given.tensors, self.own, strict=True):
-            if own is None and id(owner(x._array)) in self.foreign:
+            if own is None and self.is_written(x._array):
                 raise refusal(
                     f"an argument of shape {tuple(x.shape)} shares memory with a tensor that the "
                     f"function writes to: give a clone()"
                 )
+
+    def is_written(self, a: Array) -> bool:
+        """Whether an array lies in memory from outside that the plan writes to."""
+        root = owner(a)
+        if root.base is None:
+            return id(root) in self.foreign
+        return any(np.may_share_memory(a, t._array) for t in self.written)  # not NumPy's own memory
 
     def run(self, given: Any) -> Any:
         """Replays."""

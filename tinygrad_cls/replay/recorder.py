@@ -40,8 +40,9 @@ class Recorder:
         self.live: list[Array] = []  # numbers of optimizers
         self.written: dict[int, Tensor] = {}
         self.touched: dict[int, Tensor] = {}  # whose .grad is another object afterwards
-        self.met: dict[int, tuple[Tensor, Tensor | None]] = {}  # leaves, with .grad from before
+        self.met: dict[int, tuple[Tensor, Any, Any]] = {}  # leaves, .grad from before, its memory
         self.conditions: list[Callable[[], bool]] = []
+        self.refused: RuntimeError | None = None  # raised, even if the function caught it
         self.once: str | None = None  # why this can't be replayed
         self.start = start
         self.kept: list[Any] = []  # so that no id is given twice
@@ -121,7 +122,7 @@ class Recorder:
             calls, result = trace(op.kernel, args, static, op.name)
             if not isinstance(result, np.ndarray) or not calls or not same_memory(result, y):
                 raise Untraceable("another result")
-        except Untraceable:
+        except Exception:  # noqa: BLE001  (NumPy turns Untraceable into errors of its own)
             calls, result = whole(op.kernel, args, static, op.name)
             if not same_memory(result, y):
                 raise refusal(f"{op.name}, run twice, laid its results out differently") from None
@@ -176,7 +177,7 @@ class Recorder:
         """After a leaf without a gradient got a copy of ``g``."""
         assert leaf._grad is not None
         if id(leaf) not in self.touched:
-            self.met.setdefault(id(leaf), (leaf, None))
+            self.met.setdefault(id(leaf), (leaf, None, None))
         self.replaces(leaf)
         self.copies(g, leaf._grad._array)
 
@@ -195,7 +196,8 @@ class Recorder:
     def meets(self, leaf: Tensor) -> None:
         """The leaf's ``.grad`` is looked at."""
         if id(leaf) not in self.touched:
-            self.met.setdefault(id(leaf), (leaf, leaf._grad))
+            g = leaf._grad
+            self.met.setdefault(id(leaf), (leaf, g, None if g is None else g._array))
 
     def replaces(self, leaf: Tensor) -> None:
         """The leaf's ``.grad`` was set or dropped."""
@@ -384,7 +386,10 @@ def number(x: Any) -> Any:
 
 def refusal(text: str) -> RuntimeError:
     """The error of something that a plan can't hold, and the line that did it."""
-    return RuntimeError(f"compile: {text} ({line(caller())})")
+    error = RuntimeError(f"compile: {text} ({line(caller())})")
+    if state.recorder is not None:
+        state.recorder.refused = error
+    return error
 
 
 def same_memory(result: Array, y: Array) -> bool:
