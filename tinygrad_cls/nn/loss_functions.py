@@ -339,6 +339,8 @@ def smoothed(
         return loss.sum() / (~ignored).sum()
     if len(weight):  # without classes all rows are ignored
         label = ops.masked_fill(target, ignored, 0).flatten()
+        if target.dtype is uint8:  # torch refuses it, unless there is none to look up
+            return loss.sum() / weight.gather(0, target[~ignored]).sum()
         weight = ops.masked_fill(weight.gather(0, label), ignored.flatten(), 0)
     return loss.sum() / weight.sum()
 
