@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ PLANS = 16
 """Plans that a compiled function keeps: for so many shapes and modes at a time."""
 PATIENCE = 8
 """Recordings in a row, none of them replayed, after which a warning says why."""
+OFTEN = 12
+"""Recordings after which a warning comes too if they are more than a quarter of the calls."""
 
 
 class Compiled:
@@ -44,7 +47,8 @@ class Compiled:
         self.recordings = 0
         self._plans: OrderedDict[Any, list[Plan]] = OrderedDict()
         self._lock = threading.RLock()
-        self._in_vain = 0
+        self._calls = self._in_vain = self._skipped = 0
+        self._warned = False
         functools.update_wrapper(self, function, updated=())
 
     def __repr__(self) -> str:
@@ -58,7 +62,7 @@ class Compiled:
         return Compiled, (self.function, self.passes)
 
     def __get__(self, instance: Any, kind: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else MethodType(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if state.tape is not None:  # a recording inside of another, or a tape that must see each op
@@ -66,21 +70,27 @@ class Compiled:
         given = Given((args, kwargs)) if args or kwargs else NOTHING
         key = given.key, modes()
         with self._lock:
+            self._calls += 1
             for plan in self._plans.get(key, ()):
                 if plan.fits(given):
                     self.plan = plan
                     self._in_vain = 0
                     return plan.run(given)
-            return self._record(key, given)
+            self._in_vain += 1
+            often = self.recordings >= OFTEN and 4 * self.recordings > self._calls
+            if self._in_vain > PATIENCE or often:
+                self._skipped += 1
+                if self._skipped & (self._skipped - 1):  # tried again after 1, 2, 4, 8, ... calls
+                    return self.function(*args, **kwargs)
+            return self._record(key, given, often)
 
-    def _record(self, key: Any, given: Given) -> Any:
+    def _record(self, key: Any, given: Given, often: bool) -> Any:
         """The function's result, computed eagerly, and a plan if it can be repeated."""
         plans = self._plans.get(key, [])
         changed = next((c for plan in plans if (c := plan.change())), "other shapes or arguments")
         result, plan = record(self.function, given, self.passes)
         self.recordings += 1
         self.plan = plan
-        self._in_vain += 1
         if plan.once is None:
             self._plans[key] = [plan, *plans]  # the newest is the likeliest to fit
             self._plans.move_to_end(key)
@@ -89,11 +99,12 @@ class Compiled:
                 self._plans[oldest].pop()
                 if not self._plans[oldest]:
                     del self._plans[oldest]
-        if self._in_vain == PATIENCE:
+        if (self._in_vain == PATIENCE or often) and not self._warned:
+            self._warned = True
             warnings.warn(
-                f"{self!r} was recorded {PATIENCE} times in a row and never replayed: "
-                f"{plan.once or changed}. Numbers that change belong into tensors, and changes of "
-                f"Python objects outside of the function",
+                f"{self!r} was recorded {self.recordings} times in {self._calls} calls: "
+                f"{plan.once or changed}. Numbers that change belong in tensors, and changes of "
+                f"Python objects outside of the function. It now runs eagerly most of the time",
                 stacklevel=3,
             )
         return result

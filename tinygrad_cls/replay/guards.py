@@ -13,7 +13,7 @@ import sys
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from operator import attrgetter, is_
 from types import (
@@ -26,10 +26,12 @@ from types import (
     ModuleType,
 )
 from typing import Any
+from weakref import ReferenceType
 
 import numpy as np
 
 from ..dtypes import dtype
+from ..nn import ModuleDict
 from ..optim import Optimizer
 from ..optim.lr_scheduler import LRScheduler
 from ..random import Generator
@@ -40,8 +42,15 @@ PLAIN = (int, float, complex, str, bytes, type(None), type(Ellipsis), range, dty
 CONTAINERS = (list, tuple, set, frozenset, deque, array, bytearray)
 LIVE = "lr"
 """The option of an optimizer whose value a plan asks for in every call."""
-SCHEDULE = {"get_last_lr", "last_epoch", "base_lrs"}
-"""What a function may ask a scheduler for."""
+RATES = {LIVE, "param_groups", "defaults", "state_dict"}
+"""Names in the user's code by which it may read the learning rate itself."""
+BY_NAME = {"getattr", "hasattr", "attrgetter", "globals", "vars", "__dict__", "__getattribute__"}
+"""What reads attributes or variables whose names are values."""
+COMMON = {*dir(object), "step", "optimizer", "__module__"}
+"""Attributes of a scheduler that its steps leave as they are."""
+CACHE: Any = type(lru_cache(id))
+UNSET = object()
+"""Stands for a slot without a value."""
 DICE = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
 
 contents: Callable[[CellType], Any] = attrgetter("cell_contents")
@@ -70,12 +79,25 @@ class Surroundings:
         self._names: list[str] = []  # of globals
         self._globals: list[dict[str, Any]] = []
         self._options: set[int] = set()  # ids of views of optimizers' groups
-        self._schedules: set[int] = set()  # ids of views of schedulers' attributes
-        self._rates_are_read = False  # by the user's code, not by an optimizer alone
+        self._schedules: dict[int, LRScheduler] = {}  # by ids of views of their attributes
+        self._optimizers: list[tuple[Optimizer, str]] = []
+        self._read: set[str] = set()  # all names in the user's code
+        self._watched: set[tuple[int, str]] = set()  # ids of modules' variables, with a name
+        self._held: list[ModuleType] = []  # in other variables than globals
+        self._modules: set[tuple[int, frozenset[str]]] = set()  # ids, with the names looked for
         self._arrays: list[tuple[Array, Array]] = []
         self._seen: dict[int, Any] = {}
         for root in roots:
-            self._visit(root, getattr(root, "__name__", "an argument"), root=True)
+            label = getattr(root, "__name__", "an argument")
+            try:
+                self._visit(root, label, root=True)
+                self._visit_modules()
+            except RecursionError:
+                raise Unwatchable(f"{label} is nested too deeply to be looked through") from None
+        self._rates_are_read = not RATES.isdisjoint(self._read)
+        if self._rates_are_read:
+            for optimizer, label in self._optimizers:
+                self._all_options(optimizer, label)
         self._empty = [group for group in self._groups if not group]
         full = [i for i, group in enumerate(self._groups) if group]
         self._groups = [self._groups[i] for i in full]
@@ -138,8 +160,10 @@ class Surroundings:
             if i < size:
                 mapping = getattr(group, "mapping", None)
                 key = list(mapping)[i] if mapping is not None else i
-                rate = key == LIVE and id(group) in self._options
-                live = (rate or id(group) in self._schedules) and not self._rates_are_read
+                if id(group) in self._schedules:
+                    live = key != "optimizer" and self._unread(self._schedules[id(group)])
+                else:
+                    live = key == LIVE and id(group) in self._options and not self._rates_are_read
                 return f"{label}[{key!r}]", live
             i -= size
         if i < len(self._cells):
@@ -151,12 +175,21 @@ class Surroundings:
         what = ("its memory", "requires_grad", "its hooks", "its graph")[i % 4]
         return f"{what} (a tensor of shape {tuple(self.tensors[i // 4].shape)})", False
 
+    def _unread(self, scheduler: LRScheduler) -> bool:
+        """Whether no name in the user's code is one of a scheduler's that its steps change."""
+        return self._read.isdisjoint(BY_NAME | set(dir(scheduler)) - COMMON)
+
     # --- finding ------------------------------------------------------------------------------
 
     def _visit(self, x: Any, label: str, root: bool = False) -> None:
         if isinstance(x, PLAIN) or id(x) in self._seen:
             return
         self._seen[id(x)] = x
+        if isinstance(x, CACHE) and not built_in(x.__wrapped__):
+            raise Unwatchable(
+                f"{label} is a cache: what it keeps can't be recorded; take the cache off, or call "
+                f"it outside"
+            )
         made_of = parts(x)
         for part in made_of:
             self._visit(part, label)
@@ -167,17 +200,19 @@ class Surroundings:
                 raise Unwatchable(f"{label} is a NumPy array of Python objects: make it a list")
             self._arrays.append((x, x.copy("K")))
         elif isinstance(x, FunctionType):
-            if root or not library(x.__module__):
+            if root or not built_in(x):
                 self._function(x, label)
         elif isinstance(x, type):
             self._class(x)
+        elif isinstance(x, ModuleType):
+            self._held.append(x)
         elif isinstance(x, (*DICE, Iterator)):
             raise Unwatchable(
                 f"{label} is a {type(x).__name__}: what it gives next can't be recorded. Pass its "
                 f"items to the compiled function as arguments; tinygrad_cls's own random numbers "
                 f"may be drawn inside"
             )
-        elif not (made_of or isinstance(x, ModuleType | np.dtype | Generator)):
+        elif not (made_of or isinstance(x, np.dtype | Generator)):
             self._object(x, label)  # what a Generator draws is live
 
     def _tensor(self, t: Tensor, label: str) -> None:
@@ -210,9 +245,13 @@ class Surroundings:
         if f.__dict__:
             self._group(f.__dict__.values(), label)
         names: set[str] = set()
+        strings: set[str] = set()
         for code in nested(f.__code__):
             names.update(code.co_names)
-            self._rates_are_read |= LIVE in code.co_consts or not SCHEDULE.isdisjoint(code.co_names)
+            strings.update(words(code.co_consts))
+        self._read |= names | strings
+        if not names.isdisjoint(BY_NAME):
+            names |= strings
         self._variables(f.__globals__, names, "")
         for name in names & sys.modules.keys() - f.__globals__.keys():  # imported by the function
             self._module(sys.modules[name], names)
@@ -221,17 +260,29 @@ class Surroundings:
         """Those of a module's variables that code with these ``names`` in it may ask for."""
         for name in sorted(names & variables.keys()):
             value = variables[name]
-            self._names.append(name)
-            self._globals.append(variables)
+            if (id(variables), name) not in self._watched:
+                self._watched.add((id(variables), name))
+                self._names.append(name)
+                self._globals.append(variables)
             if isinstance(value, ModuleType):
                 self._module(value, names)
             else:
                 self._visit(value, where + name)
 
     def _module(self, module: ModuleType, names: set[str]) -> None:
-        if not library(module.__name__) and id(module) not in self._seen:
+        key = id(module), frozenset(names)  # another function may ask for more of it
+        if not library(module.__name__) and key not in self._modules:
+            self._modules.add(key)
             self._seen[id(module)] = module
             self._variables(vars(module), names, f"{module.__name__}.")
+
+    def _visit_modules(self) -> None:
+        """Looks through modules that lie in objects or closures, for any name in user's code."""
+        before = -1
+        while self._held and before != len(self._read):
+            before = len(self._read)
+            for module in tuple(self._held):
+                self._module(module, self._read)
 
     def _class(self, kind: type) -> None:
         for base in kind.__mro__:
@@ -241,17 +292,21 @@ class Surroundings:
 
     def _object(self, x: Any, label: str) -> None:
         if isinstance(x, Mapping):
-            self._group(x.values(), label)
-            self._group(x, f"the keys of {label}")
+            values = x.values()
+            if hasattr(values, "__len__"):
+                self._group(values, label)
+                self._group(x, f"the keys of {label}")
+            elif not hasattr(x, "__dict__"):  # a weak dict's content is in its attributes
+                raise Unwatchable(f"{label} is a {type(x).__name__}, which can't be looked through")
         elif isinstance(x, CONTAINERS):
             self._group(x, label)
         own = not library(type(x).__module__)
         if own:
             self._visit(type(x), type(x).__name__)
-            slots = [name for kind in type(x).__mro__ for name in vars(kind).get("__slots__", ())]
-            found = tuple(name for name in slots if hasattr(x, name))
-            if found:
-                self._group(Attributes(x, found), label)
+            names = slots(type(x))
+            if names:
+                whole = all(hasattr(x, name) for name in names)
+                self._group((Attributes if whole else Slots)(x, names), label)
         attributes = getattr(x, "__dict__", None)
         if attributes is None:
             return
@@ -259,27 +314,31 @@ class Surroundings:
             self._optimizer(x, label)
             return
         if type(x).__module__.startswith("tinygrad_cls."):  # names in its dicts are its business
-            self._registries(attributes.values(), label)
+            self._registries(attributes.values(), label, isinstance(x, ModuleDict))
         else:
             self._group(attributes, f"the names in {label}")
         values = attributes.values()
         if isinstance(x, LRScheduler):
-            self._schedules.add(id(values))
+            self._schedules[id(values)] = x
         self._group(values, label)
 
-    def _registries(self, values: Iterable[Any], label: str) -> None:
+    def _registries(self, values: Iterable[Any], label: str, keys: bool = False) -> None:
         for x in values:
             if isinstance(x, dict) and id(x) not in self._seen:
                 self._seen[id(x)] = x
                 self._group(x.values(), label)
+                if keys and x:
+                    self._group(x, f"the names in {label}")
 
     def _optimizer(self, x: Optimizer, label: str) -> None:
         """What a step depends on; how parameters are packed is the optimizer's own business."""
         for group in x.param_groups:
             options = group.values()
             self._seen[id(group)] = options
-            self._options.add(id(options))
+            if type(x).__module__.startswith("tinygrad_cls.optim."):
+                self._options.add(id(options))
             self._group(options, f"{label}.param_groups")
+        self._optimizers.append((x, label))
         self._seen[id(x.state)] = x.state
         self._group(x.state.values(), f"{label}.state")
         self._group(x.state.keys(), f"{label}.state")
@@ -289,6 +348,18 @@ class Surroundings:
         names = sorted({*names, "step"})  # which a scheduler or a user may replace
         self._names += names
         self._globals += [attributes] * len(names)
+        for name in attributes.keys() - {"_packings", "defaults", "param_groups", "state"}:
+            self._visit(attributes[name], f"{label}.{name}")
+
+    def _all_options(self, x: Optimizer, label: str) -> None:
+        """What the user's code may read of an optimizer, beside what a step does."""
+        self._names += ["defaults", "param_groups"]
+        self._globals += [vars(x)] * 2
+        self._group(x.defaults.values(), f"{label}.defaults")
+        self._group(x.defaults, f"{label}.defaults")
+        self._group(x.param_groups, f"{label}.param_groups")
+        for group in x.param_groups:
+            self._group(group, f"{label}.param_groups")
 
 
 class Attributes:
@@ -307,6 +378,26 @@ class Attributes:
         return iter(found if len(self.names) > 1 else (found,))
 
 
+class Slots(Attributes):
+    """Those of an object's slots, where some have no value yet."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([getattr(self.x, name, UNSET) for name in self.names])
+
+
+def slots(kind: type) -> tuple[str, ...]:
+    """The attributes for which a class, or a base of it, has slots."""
+    found = []
+    for base in kind.__mro__:
+        names = vars(base).get("__slots__", ())
+        for name in (names,) if isinstance(names, str) else tuple(names):
+            if name.startswith("__") and not name.endswith("__"):  # private, so it's mangled
+                found.append(f"_{base.__name__.lstrip('_')}{name}")
+            elif name not in {"__dict__", "__weakref__"}:
+                found.append(name)
+    return tuple(found)
+
+
 def parts(x: Any) -> tuple[Any, ...]:
     """What a callable or a property is made of, unless it's a function itself."""
     if isinstance(x, MethodType):
@@ -316,7 +407,13 @@ def parts(x: Any) -> tuple[Any, ...]:
     if isinstance(x, partial):
         return x.func, x.args, x.keywords
     if isinstance(x, property):
-        return x.fget, x.fset
+        return x.fget, x.fset, x.fdel
+    if isinstance(x, staticmethod | classmethod):
+        return (x.__func__,)
+    if isinstance(x, ReferenceType):
+        return (x(),)
+    if isinstance(x, FunctionType | CACHE) and hasattr(x, "__wrapped__"):
+        return (x.__wrapped__,)
     if hasattr(type(x), "recordings_of"):  # a compiled function, this one or another
         return (x.function,)
     return ()
@@ -328,6 +425,22 @@ def nested(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from nested(constant)
+
+
+def words(constants: Any) -> Iterator[str]:
+    """The strings in a function's constants."""
+    for x in constants:
+        if isinstance(x, str):
+            yield x
+        elif isinstance(x, tuple | frozenset):
+            yield from words(x)
+
+
+def built_in(f: Any) -> bool:
+    """Whether a function is a library's, and not only named like one, as by ``wraps``."""
+    variables = getattr(f, "__globals__", None)
+    name = f.__module__ if variables is None else variables.get("__name__", "__main__")
+    return library(f.__module__) and library(name)
 
 
 def library(name: str | None) -> bool:

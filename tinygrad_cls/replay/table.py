@@ -29,7 +29,7 @@ def table(calls: Sequence[Call], outside: dict[int, str]) -> str:
     total = sum(t for t in times if t is not None)
     width = max((len(call.op) for call in calls), default=0)
     lines = [
-        f"{len(calls)} calls, {1e6 * total:.1f} us; {len(names) - len(outside)} buffers, "
+        f"{len(calls)} calls, {1e6 * total:.1f} us in NumPy; {len(names) - len(outside)} buffers, "
         f"{amount(size)}",
         f"{'':>4} {'us':>8}  {'op':{width}}  {'call':16} result <- arguments",
     ]
