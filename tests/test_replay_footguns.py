@@ -2025,23 +2025,23 @@ def test_global_of_what_is_called(function, monkeypatch):
         assert compiled(tg.ones(2)).tolist() == [rate] * 2
 
 
-settings = types.ModuleType("settings_of_a_test")
+SETTINGS = types.ModuleType("settings_of_two_functions")
 
 
 @pytest.mark.parametrize("held", [False, True])
 def test_module_that_two_functions_ask(held):
-    vars(settings).update(scale=2.0, shift=1.0, offset=0.0)
-    own = settings
+    vars(SETTINGS).update(scale=2.0, shift=1.0, offset=0.0)
+    own = SETTINGS
     if held:
         first = lambda x: x * own.scale + getattr(own, "offset")  # noqa: B009, E731
         compiled = tg.compile(lambda x: first(x) + own.shift)
     else:
-        first = lambda x: x * settings.scale + getattr(settings, "offset")  # noqa: B009, E731
-        compiled = tg.compile(lambda x: first(x) + settings.shift)
+        first = lambda x: x * SETTINGS.scale + getattr(SETTINGS, "offset")  # noqa: B009, E731
+        compiled = tg.compile(lambda x: first(x) + SETTINGS.shift)
     for name in ("scale", "shift", "offset"):
         compiled(tg.ones(2))
-        setattr(settings, name, 7.0)
-        assert compiled(tg.ones(2)).tolist() == (first(tg.ones(2)) + settings.shift).tolist()
+        setattr(SETTINGS, name, 7.0)
+        assert compiled(tg.ones(2)).tolist() == (first(tg.ones(2)) + SETTINGS.shift).tolist()
 
 
 KEY = "lr"

@@ -1290,7 +1290,7 @@ def test_table(quick):
     plan = twins.compiled.plan
     first, calls, last = lines(plan)
     number, time, buffers = re.match(
-        r"(\d+) calls, ([\d.]+) us; (\d+) buffers, .*B$", first
+        r"(\d+) calls, ([\d.]+) us in NumPy; (\d+) buffers, .*B$", first
     ).groups()
     assert int(number) == len(plan) == len(calls)
     names = {name for line in calls for name in re.findall(r"\b[mc]\d+\b", line)}
