@@ -154,7 +154,11 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
         "studies", nargs="*", metavar="STUDY", help=f"{', '.join(known)} (the first three)"
     )
     parser.add_argument("--quick", action="store_true", help="the main rows, under two minutes")
-    parser.add_argument("--seconds", type=float, help="for a study's samples; proof and compilers on top (60; quick 6)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        help="for a study's samples; proof and compilers on top (60; quick 6)",
+    )
     parser.add_argument("--engines", help="PyTorch eager and these alone, by name, with commas")
     parser.add_argument("--points", type=int, default=800, help="points of a small batch (800)")
     parser.add_argument("--seed", type=int, default=0, help="of the order of turns (0)")

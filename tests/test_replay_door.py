@@ -132,3 +132,39 @@ def test_a_compiled_module_has_its_parameters_and_is_copied() -> None:
     twin = copy.deepcopy(compiled)
     assert len(list(compiled.parameters())) == 2
     assert twin(x).tolist() == compiled(x).tolist()
+
+
+def test_a_trainers_own_records_do_not_count() -> None:
+    """A method sees the attributes that its code names, and those that others name may change."""
+
+    class Trainer:
+        def __init__(self) -> None:
+            self.losses, self.epoch, self.scale = [], 0, 1.0
+
+        def step(self, x):
+            return self.scaled(x).sum()
+
+        def scaled(self, x):
+            return x * self.scale
+
+        def fit(self) -> None:
+            for _ in range(20):
+                self.epoch += 1
+                self.losses.append(self.step(x).item() * self.epoch)
+
+        @tg.compile
+        def decorated(self, x):
+            return x * self.scale
+
+    trainer = Trainer()
+    trainer.step = tg.compile(trainer.step)
+    trainer.fit()
+    assert trainer.losses == [2.0 * n for n in range(1, 21)]
+    assert trainer.step.recordings == 1
+    trainer.scale = 3.0
+    assert trainer.step(x).item() == 6.0
+    for _ in range(3):
+        assert trainer.decorated(x).tolist() == [3.0, 3.0]
+        trainer.epoch += 1
+    assert trainer.decorated.recordings == 1
+    assert "mul" in str(trainer.decorated.plan)

@@ -8,6 +8,7 @@ are the same.
 
 from __future__ import annotations
 
+import dis
 import random
 import sys
 from array import array
@@ -46,6 +47,8 @@ RATES = {LIVE, "param_groups", "defaults", "state_dict"}
 """Names in the user's code by which it may read the learning rate itself."""
 BY_NAME = {"getattr", "hasattr", "attrgetter", "globals", "vars", "__dict__", "__getattribute__"}
 """What reads attributes or variables whose names are values."""
+WHOLE = {*BY_NAME, "asdict", "astuple", "copy", "deepcopy", "dumps", "replace"}
+"""What reads all attributes of an object."""
 COMMON = {*dir(object), "step", "optimizer", "__module__"}
 """Attributes of a scheduler that its steps leave as they are."""
 CACHE: Any = type(lru_cache(id))
@@ -82,7 +85,10 @@ class Surroundings:
         self._schedules: dict[int, LRScheduler] = {}  # by ids of views of their attributes
         self._optimizers: list[tuple[Optimizer, str]] = []
         self._read: set[str] = set()  # all names in the user's code
+        self._loaded: set[str] = set()  # those that it reads, not only assigns
+        self._plain: list[tuple[Any, str]] = []  # attributes of users' objects and classes
         self._watched: set[tuple[int, str]] = set()  # ids of modules' variables, with a name
+        self._classes: set[int] = set()
         self._held: list[ModuleType] = []  # in other variables than globals
         self._modules: set[tuple[int, frozenset[str]]] = set()  # ids, with the names looked for
         self._arrays: list[tuple[Array, Array]] = []
@@ -91,7 +97,11 @@ class Surroundings:
             label = getattr(root, "__name__", "an argument")
             try:
                 self._visit(root, label, root=True)
-                self._visit_modules()
+                before = -1
+                while before != len(self._loaded) + len(self._seen):
+                    before = len(self._loaded) + len(self._seen)
+                    self._visit_modules()
+                    self._visit_attributes()
             except RecursionError:
                 raise Unwatchable(f"{label} is nested too deeply to be looked through") from None
         self._rates_are_read = not RATES.isdisjoint(self._read)
@@ -249,7 +259,10 @@ class Surroundings:
         for code in nested(f.__code__):
             names.update(code.co_names)
             strings.update(words(code.co_consts))
+            self._loaded.update(loaded(code))
         self._read |= names | strings
+        if not names.isdisjoint(BY_NAME):
+            self._loaded |= strings
         if not names.isdisjoint(BY_NAME):
             names |= strings
         self._variables(f.__globals__, names, "")
@@ -284,11 +297,34 @@ class Surroundings:
             for module in tuple(self._held):
                 self._module(module, self._read)
 
+    def _visit_attributes(self) -> None:
+        """Of users' objects and classes, what their code names: an attribute that only other
+        methods use, such as a list of losses, may change.
+        """
+        whole = not WHOLE.isdisjoint(self._read)
+        for attributes, label in tuple(self._plain):
+            for name in tuple(attributes):
+                key = id(attributes), name
+                special = name.startswith("__") and name != "__init__"
+                if key not in self._watched and (whole or special or name in self._loaded):
+                    self._watched.add(key)
+                    if isinstance(attributes, dict):
+                        self._names.append(name)
+                        self._globals.append(attributes)
+                    self._visit(attributes[name], f"{label}.{name}")
+
     def _class(self, kind: type) -> None:
+        engines = any(base.__module__.startswith("tinygrad_cls.") for base in kind.__mro__)
         for base in kind.__mro__:
-            if not library(base.__module__) and id(vars(base)) not in self._seen:
+            if not library(base.__module__) and id(base) not in self._classes:
+                self._classes.add(id(base))
                 names: Any = MappingProxyType(vars(base))
-                self._group(names.values(), base.__name__)
+                if engines:  # whose methods the engine calls
+                    self._group(names.values(), base.__name__)
+                else:
+                    self._groups.append(names.values())
+                    self._labels.append(base.__name__)
+                    self._plain.append((names, base.__name__))
 
     def _object(self, x: Any, label: str) -> None:
         if isinstance(x, Mapping):
@@ -313,10 +349,14 @@ class Surroundings:
         if isinstance(x, Optimizer):
             self._optimizer(x, label)
             return
-        if type(x).__module__.startswith("tinygrad_cls."):  # names in its dicts are its business
+        if any(kind.__module__.startswith("tinygrad_cls.") for kind in type(x).__mro__):
+            # names in its dicts are its business
             self._registries(attributes.values(), label, isinstance(x, ModuleDict))
         else:
             self._group(attributes, f"the names in {label}")
+            if own and not isinstance(x, (Mapping, *CONTAINERS)):
+                self._plain.append((attributes, label))
+                return
         values = attributes.values()
         if isinstance(x, LRScheduler):
             self._schedules[id(values)] = x
@@ -441,6 +481,13 @@ def built_in(f: Any) -> bool:
     variables = getattr(f, "__globals__", None)
     name = f.__module__ if variables is None else variables.get("__name__", "__main__")
     return library(f.__module__) and library(name)
+
+
+def loaded(code: CodeType) -> Iterator[str]:
+    """The names that code reads."""
+    for step in dis.get_instructions(code):
+        if step.opcode in dis.hasname and not step.opname.startswith(("STORE_", "DELETE_")):
+            yield step.argval
 
 
 def library(name: str | None) -> bool:
