@@ -111,6 +111,8 @@ def parsed(name: str) -> tuple[str, int | None]:
 
 def on_cpu(where: Any) -> None:
     """Refuses any device but the CPU."""
+    if where is CPU or (type(where) is str and where == "cpu"):
+        return
     place = device(where)
     if place.type == "cuda":
         raise AssertionError(
