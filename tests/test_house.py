@@ -347,7 +347,7 @@ def project_files() -> Iterator[Path]:
 
 def test_nothing_is_left_for_later() -> None:
     note = re.compile(rb"\b(TO" + rb"DO|FIX" + rb"ME|X" + rb"XX)\b")
-    files = list(project_files())
+    files = [f for f in project_files() if f.suffix != ".png"]  # whose bytes may spell anything
     assert Path(__file__) in files
     found = [str(f.relative_to(ROOT)) for f in files if note.search(f.read_bytes())]
     assert found == []
