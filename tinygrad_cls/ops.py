@@ -194,8 +194,8 @@ def deviation(x, dim=None, correction=1, keepdim=False, *, out=None):
     "x(3, 4); x(3, 4), p=3.0, dim=1; x(3, 4), p=1, dim=0, keepdim=True; x(3, 4), p=1.5",
     types="floating",
     d_x=lambda g, x, y, x_shape, p, dim, keepdim: (
-        spread(masked_fill(g / y ** (p - 1), y == 0, 0), x_shape, dim, keepdim)
-        * (x if p == 2 else sign(x) * masked_fill(abs(x), x == 0, 1) ** (p - 1))))
+        spread(masked_fill(g / pow(y, p - 1), y == 0, 0), x_shape, dim, keepdim)
+        * (x if p == 2 else sign(x) * pow(masked_fill(abs(x), x == 0, 1), p - 1))))
 @k.widened
 def p_norm(x, p=2, dim=None, keepdim=False, *, out=None):
     if count(x.shape, dim) == 1:
