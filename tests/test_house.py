@@ -34,12 +34,14 @@ FLOORS: list[tuple[str, str]] = [
     ("2", "ops custom"),
     ("3", "chain_rule"),
     ("4", "dtypes formatting indexing nested stream surface tensor methods creation random cuda"),
+    ("5", "judge"),
     ("5", "autograd"),
     ("5", "nn optim utils"),
-    ("6", "replay trace serialize judge"),
+    ("6", "replay trace serialize"),
     ("6", "_torch"),
     ("front door", DOOR),
     ("7", "experiments estimator sweep explain lint lessons playground"),
+    ("7", "scoreboard pytest_plugin"),
     ("8", "__main__"),
 ]
 NEIGHBOURS = "4"  # the floor whose rooms may import one another

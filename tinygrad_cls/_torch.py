@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import inspect
 import io
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from . import nn
+from .judge.subject import ENGINES, MAKERS, Engine, Subject, TensorSubject
 from .random import get_rng_state, set_rng_state
 from .serialize import FileRefused
 
@@ -152,3 +156,43 @@ def place(module: Any, path: str) -> str:
     """A module and where it stands, for an error."""
     kind = type(module)
     return f"the {kind.__module__}.{kind.__qualname__} at {path or 'the top'!r}"
+
+
+# --- torch's functions before the judge -----------------------------------------------------------
+
+
+def torch_engine() -> Engine:
+    """What the judge needs of torch."""
+    torch = pytorch()
+
+    def leaf(a: Any) -> Any:
+        if any(step < 0 for step in a.strides):  # torch has none
+            a = np.ascontiguousarray(a)
+        return torch.from_numpy(np.asarray(a))
+
+    def array(x: Any) -> Any:
+        return x.detach().cpu().numpy()
+
+    return Engine("torch", torch.Tensor, leaf, array, torch.autograd.grad, torch.enable_grad)
+
+
+def torch_subject(f: Any, inputs: Sequence[Any]) -> Subject | None:
+    """``f`` as a subject if it's torch's: a function of torch's own, an ``autograd.Function``, a
+    module, or anything that is called with torch tensors.
+    """
+    torch: Any = sys.modules.get("torch")
+    if not hasattr(torch, "Tensor"):
+        return None
+    kinds = (f if isinstance(f, type) else type(f)).__mro__
+    own = any(k.__module__.split(".")[0] == "torch" for k in kinds)
+    own |= str(getattr(f, "__module__", "")).split(".")[0] == "torch"
+    if not own and not any(isinstance(x, torch.Tensor) for x in inputs):
+        return None
+    function = f.apply if isinstance(f, type) and hasattr(f, "apply") else f
+    made = TensorSubject(function, len(inputs), torch_engine())
+    made.name = getattr(f, "__name__", made.name)
+    return made
+
+
+ENGINES["torch"] = torch_engine
+MAKERS.append(torch_subject)

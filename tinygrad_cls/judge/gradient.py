@@ -1,0 +1,391 @@
+"""The verdict on the numbers of a gradient: every oracle is heard, and each has its error bar.
+
+Differences judge where their bound is tight. Where it isn't (a noisy function, an edge, a scale
+that no step fits), the complex step and the twin in another engine judge, if differences confirm
+them elsewhere: "your gradient is wrong" and "the difference is unreliable" are different verdicts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .differences import Slopes
+from .oracles import complex_step
+from .point import TIMES, UNRELIABLE, Coordinate, Point
+from .report import Reading
+from .subject import Array
+
+CONFIRM = 8
+"""Of many wrong numbers, how many are looked at with all steps."""
+STORE = 4_000_000
+"""Entries of the Jacobian that are kept, at most."""
+
+
+@dataclass
+class Evidence:
+    """What is known of n coordinates: the Jacobian by differences, and the verdict on each.
+
+    low, high, error: (n, m), the slopes of every output with their bounds (low < high at a kink).
+    yours: (n, K), backward's answers. truth_low, truth_high, floor, scale: (n, K), what the slopes
+    make of the K cotangents. wrong, unreliable: (n,). saved: which oracle judged where differences
+    could not.
+    """
+
+    point: Point
+    at: list[Coordinate]
+    low: Array
+    high: Array
+    error: Array
+    flags: dict[str, Array]
+    complex: dict[int, Array] = field(default_factory=dict)  # by row, and its noise
+    complex_noise: dict[int, Array] = field(default_factory=dict)
+    twin: dict[int, Array] | None = None  # of each judged input the twin's gradients, (K, n)
+    saved: dict[int, str] = field(default_factory=dict)
+    symmetric: list[int] = field(default_factory=list)
+    narrowed: str = ""  # of what halving chose these coordinates
+
+    def __post_init__(self) -> None:
+        self.project()
+
+    @property
+    def yours(self) -> Array:
+        found = [self.point.gradients[i][:, j] for i, j in self.at]
+        return np.array(found).reshape(len(found), len(self.point.cotangents))
+
+    def number(self, at: Coordinate) -> float:
+        """The input's number at a coordinate."""
+        return float(self.point.arrays[at[0]].reshape(-1)[at[1]])
+
+    @property
+    def jacobian(self) -> Array:
+        return (self.low + self.high) / 2
+
+    def project(self) -> None:
+        """What the slopes of the outputs say of each cotangent's gradient."""
+        G = self.point.cotangents
+        n, K = len(self.at), len(G)
+        known = np.isfinite(self.error)
+        low, high = np.where(known, self.low, 0), np.where(known, self.high, 0)
+        error = np.where(known, self.error, np.inf)
+        self.truth_low, self.truth_high = np.empty((n, K)), np.empty((n, K))
+        self.floor, self.scale, self.forgiven = (np.empty((n, K)) for _ in range(3))
+        atol, rtol = self.point.forgiven
+        size = np.maximum(np.abs(low), np.abs(high))
+        kinked = (low != high).any()
+        for k, g in enumerate(G):
+            used = g != 0
+            self.truth_low[:, k] = low @ g
+            self.truth_high[:, k] = self.truth_low[:, k]
+            if kinked:
+                self.truth_low[:, k] = np.minimum(low * g, high * g).sum(axis=1)
+                self.truth_high[:, k] = np.maximum(low * g, high * g).sum(axis=1)
+            self.floor[:, k] = error[:, used] @ np.abs(g[used])
+            self.scale[:, k] = size @ np.abs(g)
+            self.forgiven[:, k] = (atol + rtol * size) @ np.abs(g)
+        noise = np.array([self.point.gradient_noise[i][:, j] for i, j in self.at]).reshape(n, K)
+        self.floor += noise + 4 * self.point.eps * self.scale
+        self.weigh()
+
+    def weigh(self) -> None:
+        """How far off each coordinate is, in multiples of its noise floor."""
+        yours = self.yours
+        off = np.maximum(np.maximum(self.truth_low - yours, yours - self.truth_high), 0)
+        self.off = np.where(np.isfinite(yours), off, np.inf)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = np.where(self.off <= self.forgiven, 0, self.off / self.floor)
+        endless = self.flags["infinite"].any(axis=1)
+        unknown = ~np.isfinite(self.floor).all(axis=1)
+        # a slope is small beside what the outputs are made of, or beside the other slopes
+        sizes = np.abs(self.point.cotangents) @ np.abs(self.point.values)
+        moved = np.array([max(self.point.step_scale(at), 1e-300) for at in self.at])
+        typical = np.zeros_like(self.scale)
+        for i in self.point.judged:
+            its = np.array([a[0] == i for a in self.at], bool)
+            typical[its] = self.scale[its].max(axis=0, initial=0)
+        self.reach = np.maximum(typical, sizes / moved[:, None])
+        hidden = self.floor > np.maximum(UNRELIABLE * self.reach, 1e-300)
+        fixed = np.array([not np.isfinite(self.number(a)) for a in self.at], bool)
+        no_slope = np.asarray(endless | unknown)[:, None]
+        self.ratio = np.where(hidden | no_slope, 0, ratio).max(axis=1, initial=0)
+        self.unreliable = (
+            (hidden.all(axis=1) | unknown) & ~endless & ~fixed
+        )  # an infinity can't be moved
+        self.endless = endless
+        self.wrong = (self.ratio > TIMES) & ~self.unreliable & ~fixed
+
+    def replace(self, row: int, found: Slopes) -> None:
+        """Better slopes for one coordinate."""
+        self.low[row], self.high[row], self.error[row] = found.low[0], found.high[0], found.error[0]
+        for name, flag in self.flags.items():
+            flag[row] = getattr(found, name)[0]
+
+    # --- second opinions --------------------------------------------------------------------------
+
+    def analytic(self) -> bool:
+        """Whether the complex step agrees with differences wherever both are asked."""
+        asked = 0
+        for row, slopes in self.complex.items():
+            if (
+                self.unreliable[row]
+                or self.flags["kink"][row].any()
+                or self.flags["jump"][row].any()
+            ):
+                continue
+            asked += 1
+            gap = np.abs(slopes - self.jacobian[row])
+            if not (gap <= TIMES * (self.error[row] + self.complex_noise[row])).all():
+                return False
+        return asked > 0
+
+    def second_opinions(self, rows: Sequence[int]) -> None:
+        """Asks the complex step about these coordinates."""
+        for row in rows:
+            if row not in self.complex:
+                found = complex_step(self.point, self.at[row])
+                if found is None or not np.isfinite(found[0]).all():
+                    return
+                self.complex[row], self.complex_noise[row] = found
+
+    def judge_unreliable(self) -> None:
+        """Where differences can't judge, others do."""
+        rows = [int(r) for r in np.flatnonzero(self.unreliable)]
+        if not rows:
+            return
+        reliable = np.flatnonzero(~self.unreliable)
+        self.second_opinions([*map(int, reliable[:5]), *rows])
+        by_complex = self.analytic() or not len(reliable)
+        for row in rows:
+            readings = []
+            if row in self.complex and by_complex:
+                G = self.point.cotangents
+                noise = np.abs(G) @ self.complex_noise[row]
+                readings.append(("complex step", G @ self.complex[row], noise))
+            if self.twin is not None and (self.twin_agrees() or not len(reliable)):
+                i, j = self.at[row]
+                readings.append(("twin", self.twin[i][:, j], self.point.gradient_noise[i][:, j]))
+            for oracle, value, its_noise in readings:
+                if (its_noise > UNRELIABLE * np.maximum(np.abs(value), self.reach[row])).any():
+                    continue  # not sure itself
+                yours = self.yours[row]
+                i, j = self.at[row]
+                noise = self.point.gradient_noise[i][:, j] + its_noise
+                # what cancels in the gradient given is of the size of its other numbers
+                floor = noise + 64 * self.point.eps * np.maximum(np.abs(value), self.reach[row])
+                off = np.abs(yours - value)
+                if (off <= TIMES * floor).all():
+                    self.saved[row] = oracle
+                    self.unreliable[row] = False
+                    break
+                if np.isfinite(value).all():
+                    self.saved[row] = oracle
+                    self.unreliable[row], self.wrong[row] = False, True
+                    self.truth_low[row] = self.truth_high[row] = value
+                    self.off[row], self.floor[row] = off, floor
+                    self.ratio[row] = float(np.nanmax(off / floor))
+                    break
+
+    @property
+    def twin_engine(self) -> str:
+        return self.point.twin_engine
+
+    def unit(self, row: int, k: int) -> tuple[float, str]:
+        """The one cotangent that reaches a coordinate, to divide by, and how to say so; else 1."""
+        used = np.flatnonzero((self.low[row] != 0) | (self.high[row] != 0))
+        g = self.point.cotangents[k]
+        if len(used) == 1 and g[used[0]]:
+            return float(g[used[0]]), " (for a cotangent of 1)"
+        return 1.0, ""
+
+    def twin_agrees(self) -> bool:
+        """Whether the twin's gradient is what reliable differences say."""
+        assert self.twin is not None
+        fine = ~self.unreliable & ~self.flags["kink"].any(axis=1) & ~self.flags["jump"].any(axis=1)
+        if not fine.any():
+            return False
+        theirs = np.array([self.twin[i][:, j] for i, j in self.at])
+        off = np.maximum(np.maximum(self.truth_low - theirs, theirs - self.truth_high), 0)
+        return bool((off <= TIMES * self.floor)[fine].all())
+
+    def readings(self, row: int, k: int) -> tuple[Reading, ...]:
+        """What every oracle says of one coordinate and cotangent."""
+        found = []
+        low, high = self.truth_low[row, k], self.truth_high[row, k]
+        unit, _ = self.unit(row, k)
+        error = abs(float(self.floor[row, k]) / unit)
+        low, high = sorted((low / unit, high / unit))
+        if row in self.saved and self.saved[row] != "difference":
+            pass
+        elif low == high:
+            found.append(Reading("finite difference", float(low), error, "Richardson"))
+        else:
+            found.append(Reading("left slope", float(low), error, "one-sided differences"))
+            found.append(Reading("right slope", float(high), error, "one-sided differences"))
+        smooth = not self.flags["kink"][row].any()
+        if row in self.complex and smooth and (row in self.saved or self.analytic()):
+            value = float(self.point.cotangents[k] @ self.complex[row]) / unit
+            error = abs(float(np.abs(self.point.cotangents[k]) @ self.complex_noise[row]) / unit)
+            found.append(Reading("complex step", value, error, "the function is analytic"))
+        if self.twin is not None:
+            i, j = self.at[row]
+            value = float(self.twin[i][k, j]) / unit
+            found.append(Reading(self.twin_engine, value, 0.0, "in float64"))
+        return tuple(found)
+
+
+def examine(
+    point: Point,
+    coordinates: Sequence[Coordinate],
+    twin: dict[int, Array] | None = None,
+    progress: Callable[[str], None] | None = None,
+    thorough: bool = True,
+) -> Evidence:
+    """The evidence on these coordinates: with few steps on all, with all steps where in doubt, or
+    (not ``thorough``) only where the numbers seem wrong.
+    """
+    evidence = first_look(point, coordinates, twin, progress)
+    look_closely(evidence, progress, thorough)
+    if point.roughen(suspects(evidence)):
+        evidence = first_look(point, coordinates, twin, progress)
+        look_closely(evidence, progress, thorough)
+    evidence.judge_unreliable()
+    look_around(evidence)
+    accept_symmetric(evidence)
+    return evidence
+
+
+def accept_symmetric(evidence: Evidence) -> None:
+    """A symmetric gradient for a symmetric matrix whose function reads one triangle: right for all
+    changes that keep it symmetric, which is what it is for.
+    """
+    point = evidence.point
+    for i in point.judged:
+        x = point.arrays[i]
+        if x.ndim != 2 or x.shape[0] != x.shape[1] or x.size < 4 or (x != x.T).any():
+            continue
+        rows = [r for r, (k, _) in enumerate(evidence.at) if k == i]
+        if len(rows) != x.size or not evidence.wrong[rows].any():
+            continue
+        shape = (*x.shape, len(point.cotangents))
+        yours = evidence.yours[rows].reshape(shape)
+        truth = ((evidence.truth_low + evidence.truth_high) / 2)[rows].reshape(shape)
+        floor = evidence.floor[rows].reshape(shape)
+        floor = floor + floor.transpose(1, 0, 2)
+        own = np.abs(yours - yours.transpose(1, 0, 2)) <= TIMES * floor
+        both = yours + yours.transpose(1, 0, 2) - truth - truth.transpose(1, 0, 2)
+        if own.all() and (np.abs(both) <= TIMES * floor).all():
+            evidence.wrong[rows] = False
+            evidence.symmetric.append(i)
+
+
+def suspects(evidence: Evidence) -> list[Coordinate]:
+    """Coordinates to look for jumps at, before a gradient is blamed or a kink believed."""
+    kinked = evidence.flags["kink"].any(axis=1) & ~evidence.wrong
+    jumps = np.asarray(evidence.flags["jump"].any(axis=1))
+    order = np.argsort(-evidence.ratio, kind="stable")
+    wrong = [int(r) for r in order if evidence.wrong[r] and not jumps[r]][:4]
+    bent = [int(r) for r in np.flatnonzero(kinked & ~jumps)][:4]
+    return [evidence.at[r] for r in wrong + bent]
+
+
+def first_look(
+    point: Point,
+    coordinates: Sequence[Coordinate],
+    twin: dict[int, Array] | None,
+    progress: Callable[[str], None] | None,
+) -> Evidence:
+    """The evidence by a few steps."""
+    m = point.values.size
+    names = ("kink", "jump", "infinite", "one_sided")
+    parts: list[Slopes] = []
+    done = 0
+    for part, found in point.fast(coordinates):
+        parts.append(found)
+        done += len(part)
+        if progress:
+            progress(f"{done} of {len(coordinates)} coordinates")
+    joined = {
+        name: np.concatenate([getattr(p, name) for p in parts]) if parts else np.zeros((0, m))
+        for name in ("low", "high", "error", *names)
+    }
+    return Evidence(
+        point,
+        list(coordinates),
+        joined["low"],
+        joined["high"],
+        joined["error"],
+        {name: joined[name].astype(bool) for name in names},
+        twin=twin,
+    )
+
+
+def look_closely(
+    evidence: Evidence, progress: Callable[[str], None] | None, thorough: bool
+) -> None:
+    """All steps for the coordinates that need them, the worst first."""
+    if not evidence.at:
+        return
+    bent = np.any([flag.any(axis=1) for flag in evidence.flags.values()], axis=0)
+    coarse = (evidence.floor > 1e-7 * evidence.scale.max(axis=0, initial=0)).any(axis=1)
+    off = evidence.ratio > TIMES
+    odd = ~np.isfinite(evidence.yours).all(axis=1)
+    doubtful = off | odd
+    if thorough:
+        doubtful |= bent | coarse | evidence.unreliable
+    order = [int(r) for r in np.argsort(-evidence.ratio, kind="stable") if doubtful[r]]
+    sure = 0
+    for n, row in enumerate(order):
+        if n >= 256 or time.perf_counter() > evidence.point.deadline:
+            break
+        if sure >= CONFIRM and off[row]:
+            continue
+        if progress and n % 8 == 0:
+            progress(f"{n} of {len(order)} doubtful coordinates")
+        evidence.replace(row, evidence.point.careful(evidence.at[row]))
+        if off[row] and n < CONFIRM:
+            evidence.project()
+            sure += bool(evidence.wrong[row])
+    evidence.project()
+
+
+AROUND = 12
+"""Points beside the one given at which slopes are looked at."""
+
+
+def look_around(evidence: Evidence) -> None:
+    """The slopes at points beside this one, where numbers are wrong.
+
+    Where a function isn't smooth, a legal gradient is one that it has arbitrarily near by (Clarke's
+    generalized gradient; sampled as by Burke, Lewis & Overton, SIAM J. Optim. 15, 2005). Of three
+    equal numbers, each may move alone without moving their median; the gradient of a median gives
+    one of them everything.
+    """
+    rows = [int(r) for r in np.flatnonzero(evidence.wrong)][:128]
+    bent = evidence.flags["kink"] | evidence.flags["jump"]
+    for first, last in ((0, 4), (4, len(rows))):
+        part = rows[first:last]
+        if not part:
+            return
+        found = evidence.point.around([evidence.at[r] for r in part], AROUND)
+        if found is None:
+            return
+        low, high, error = found
+        size = np.maximum(np.abs(evidence.low[part]), np.abs(evidence.high[part])) + error
+        size = size.max(axis=1, keepdims=True)
+        wide = (high - low > np.maximum(1e-2 * size, 20 * error)) & np.isfinite(error)
+        if not wide.any():
+            return
+        for n, r in enumerate(part):
+            use = wide[n]
+            lows, highs = evidence.low[r], evidence.high[r]
+            evidence.low[r] = np.where(use, np.fmin(lows, low[n]), lows)
+            evidence.high[r] = np.where(use, np.fmax(highs, high[n]), highs)
+            evidence.error[r] = np.where(
+                use, np.maximum(evidence.error[r], error[n]), evidence.error[r]
+            )
+            bent[r] |= use
+            evidence.flags["kink"][r] |= use
+        evidence.project()

@@ -1,0 +1,1 @@
+"""Losses and optimizers, held to rules written for reading."""
