@@ -77,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     from . import figures, report
     from .compare import Setting, compare
     from .contract import judge
+    from .divergence import first_divergences
     from .other import default_kernels
     from .training import pick_device
 
@@ -106,13 +107,18 @@ def run(arguments: argparse.Namespace) -> int:
                 judged.append((comparison, judge(comparison)))
                 if setting.dtype == dtypes[0]:  # the tutorial's; the others are counted below
                     print(*report.lines(comparison), sep="\n", end="\n\n", flush=True)
-        print(*report.contract(judged), "", report.NOTES, "", sep="\n")
+        print(*report.contract(judged), "", report.NOTES, "", sep="\n", flush=True)
+        broken = [comparison.setting for comparison, verdict in judged if verdict.broken]
+        found = {report.key(setting): first_divergences(setting) for setting in broken}
+        for line in report.divergences(found):
+            print(line)
 
         comparisons = [comparison for comparison, _ in judged]
         paths = figures.write(arguments.out, comparisons)
         print("Figures:", *paths)
         if json:
-            json.write_text(to_json(report.as_json(settings[0], judged)) + "\n", encoding="utf-8")
+            told = report.as_json(settings[0], judged, found)
+            json.write_text(to_json(told) + "\n", encoding="utf-8")
         shown = [c for c in comparisons if c.setting.dtype == dtypes[0]]
         print(report.identical(shown))
         print(report.conclusion(judged))

@@ -1,7 +1,8 @@
 """What `training` asks of PyTorch, asked of tinygrad_cls."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ import tinygrad_cls
 from tinygrad_cls import experiments
 from tinygrad_cls.experiments import Experiment, Run
 
-from .record import Arrays, Record, Recorder, Steps, steps_from
+from .record import Arrays, Record, Recorder, Steps, epochs_of, steps_from
 
 
 def train(
@@ -63,3 +64,25 @@ def steps(
         experiment.lr,
         compiled=not eager,
     )
+
+
+def watched(
+    watch: Callable[[Any], None],
+    experiment: Experiment,
+    *,
+    dtype: str,
+    seed: int,
+    epochs: int,
+    eager: bool,
+) -> Iterator[Any]:
+    """The engine's run for `judge.diff`."""
+    task, points = experiment.task, experiment.points()
+    kind = getattr(tinygrad_cls, dtype)
+    data = experiments.split(points, kind, tinygrad_cls.int64 if task.integer_targets else kind)
+    tinygrad_cls.manual_seed(seed)
+    model = experiment.model(len(points.features), len(points.classes)).to(kind)
+    watch(model)
+    yield from epochs_of(
+        tinygrad_cls, model, task.loss(), task.logits, data, experiment.lr, epochs,
+        compiled=not eager,
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 """What a training run leaves behind, by name, the same for both engines."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import ModuleType
@@ -111,3 +111,38 @@ def steps_from(
         step()
         recorder(epoch, model)
     return Steps(recorder.gradients, recorder.parameters)
+
+
+def epochs_of(
+    torch: ModuleType,
+    model: Any,
+    loss_fn: Any,
+    logits: Callable[[Any], Any],
+    data: Iterable[Any],
+    lr: float,
+    epochs: int,
+    *,
+    compiled: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """The training itself, an epoch at a time: its losses. `torch` is PyTorch, or the engine.
+
+    data: X_train, X_test, y_train, y_test.
+    """
+    X_train, X_test, y_train, y_test = data
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+
+    def one_step() -> Any:
+        loss = loss_fn(logits(model(X_train)), y_train)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step = torch.compile(one_step) if compiled else one_step
+    for _ in range(epochs):
+        model.train()
+        loss = step()
+        model.eval()
+        with torch.inference_mode():
+            test_loss = loss_fn(logits(model(X_test)), y_test)
+        yield {"loss": loss, "test loss": test_loss}

@@ -11,11 +11,14 @@ import numpy as np
 import torch
 
 import tinygrad_cls
+from tinygrad_cls.judge.divergence import Divergence
 
 from .compare import Comparison, Setting
 from .contract import Row, Verdict
 
 Judged = tuple[Comparison, Verdict]
+Found = dict[tuple[str, str], list[Divergence]]
+"""By experiment and dtype: where the engines part first."""
 
 COLUMNS = ("measured", "allowed", "met", "torch from itself")
 WIDTHS = (10, 10, 3, 17)
@@ -33,6 +36,11 @@ min(n, 8 sqrt(n)) units u = ulp/2 of its |terms|, n being 1 to 11 in a layer and
 an exponential by 5 u, any other operation by 1 u. These add up through the three layers, and twice
 that is allowed, once for each engine (reference/rounding.py). Where a ReLU's input is within its
 own error of 0, both sides of the kink are right, and much more is allowed."""
+
+
+def key(setting: Setting) -> tuple[str, str]:
+    """What a comparison is found by."""
+    return setting.experiment.name, setting.dtype
 
 
 def title(setting: Setting) -> str:
@@ -90,6 +98,20 @@ def contract(judged: Iterable[Judged]) -> Iterator[str]:
             yield "  first difference: none, the runs are equal bit for bit"
 
 
+def divergences(found: Found) -> Iterator[str]:
+    """Where the engines part first, of each experiment that breaks the contract."""
+    for (experiment, dtype), ones in found.items():
+        yield f"{experiment}, {dtype}"
+        for one in ones:
+            yield from (f"  {line}" for line in str(one).splitlines())
+        if all(ones):
+            yield (
+                "  From equal inputs the engines agree in every step: what breaks the contract is "
+                "in the training around them, or rounding, amplified"
+            )
+        yield ""
+
+
 def conclusion(judged: Iterable[Judged]) -> str:
     """The last line."""
     judged = list(judged)
@@ -104,7 +126,9 @@ def conclusion(judged: Iterable[Judged]) -> str:
     return f"Contract kept: {count} of {count} rows met"
 
 
-def as_json(setting: Setting, judged: Iterable[Judged]) -> dict[str, Any]:
+def as_json(
+    setting: Setting, judged: Iterable[Judged], found: Found | None = None
+) -> dict[str, Any]:
     """All that is printed, for machines."""
     return {
         "title": title(setting),
@@ -119,6 +143,9 @@ def as_json(setting: Setting, judged: Iterable[Judged]) -> dict[str, Any]:
                 "lines": {"ours": comparison.ours.lines, "torch": comparison.torch.lines},
                 "rows": [asdict(row) | {"met": row.met} for row in verdict.rows],
                 "first_difference": verdict.first_difference and asdict(verdict.first_difference),
+                "first_divergence": [
+                    one.to_dict() for one in (found or {}).get(key(comparison.setting), [])
+                ],
             }
             for comparison, verdict in judged
         ],

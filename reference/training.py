@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from tinygrad_cls.experiments import Experiment, Points
 
 from .models import BlobModel, CircleModelV1, CircleModelV2
-from .record import Arrays, Record, Recorder, Steps, copies, steps_from
+from .record import Arrays, Record, Recorder, Steps, copies, epochs_of, steps_from
 
 CPU = torch.device("cpu")
 
@@ -172,3 +173,21 @@ def steps(
     return steps_from(
         torch, parameters, epochs, model, twin.loss(), twin.logits, X, y, experiment.lr
     )
+
+
+def watched(
+    watch: Callable[[Any], None],
+    experiment: Experiment,
+    *,
+    dtype: str,
+    seed: int,
+    epochs: int,
+    device: torch.device,
+) -> Iterator[Any]:
+    """PyTorch's run for `judge.diff`."""
+    twin, kind = TWINS[experiment.name], getattr(torch, dtype)
+    data = split(experiment.points(), kind, twin.integer_targets, device)
+    torch.manual_seed(seed)
+    model = twin.model().to(kind).to(device)
+    watch(model)
+    yield from epochs_of(torch, model, twin.loss(), twin.logits, data, experiment.lr, epochs)
