@@ -14,6 +14,7 @@ or for a whole file, ahead of what imports it (``reference`` does)::
     torch = pytest.importorskip("torch", reason="compares with PyTorch")
 """
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -23,8 +24,15 @@ import pytest
 
 collect_ignore = ["tutorial.py"]  # a script: test_tutorial.py runs it on both engines
 
-# Before anything imports NumPy or matplotlib; `make` sets the same.
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+# Before anything else imports what reads them; `make` sets the same. Our own plugin has imported
+# NumPy by now: its BLAS is told through threadpoolctl, which comes with scikit-learn.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+if not os.environ.keys() & THREADS:
+    with contextlib.suppress(ModuleNotFoundError):
+        import threadpoolctl
+
+        threadpoolctl.threadpool_limits(1)
+for name in THREADS:
     os.environ.setdefault(name, "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 

@@ -20,17 +20,14 @@ from . import nn
 from .experiments import EXPERIMENTS, DataError, MissingExtra, Run, extra, from_csv, train
 from .experiments.figures import FILE_TYPES, run_figure, save
 from .experiments.output import replacing, to_json
-
-
-class WrongCall(Exception):
-    """What was asked for cannot be done; the message says why in one line."""
+from .scoreboard.command import WrongCall, add_judge
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status: 0, or 2 for a wrong call or wrong data, or 130 when interrupted."""
+    """Exit status: the command's, or 2 for a wrong call or wrong data, or 130 when interrupted."""
     try:
         arguments = parser().parse_args(argv)
-        arguments.command(arguments)
+        status: int | None = arguments.command(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough; let nothing be written at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -44,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("tinygrad-cls: interrupted", file=sys.stderr)
         return 130
-    return 0
+    return status or 0
 
 
 def _wrong(why: object) -> int:
@@ -66,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--version", action="version", version=tinygrad_cls.__version__)
     commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_train(commands.add_parser)
+    add_judge(commands.add_parser)
     return result
 
 
