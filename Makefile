@@ -22,19 +22,19 @@ export OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS MPLBACKEND
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test test-long check lint types lowest test-lowest wheel bench format
-.PHONY: clean distclean
+.PHONY: help setup demo test test-long check lint types lowest test-lowest wheel bench scoreboard
+.PHONY: format clean distclean
 
 help: ## show this list
 	@echo "usage: make TARGET [VARIABLE=value ...]"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  PYTHON=python3.12      the Python to set up with, 3.11 or newer (here: $(PYTHON))"
 	@echo "  PIP_TORCH_ARGS='...'   more arguments for pip when it installs PyTorch, for example, for"
 	@echo "                         the CPU-only build (0.2 GB where the CUDA build takes several):"
 	@echo "                         --index-url https://download.pytorch.org/whl/cpu"
-	@echo "  ARGS='...'             more arguments for the program that demo, test or bench runs,"
+	@echo "  ARGS='...'             more arguments for the program that a target runs,"
 	@echo "                         for example ARGS='-k softmax' with test"
 	@echo "  JOBS=4                 test processes (here: $(JOBS), at most 8)"
 
@@ -74,6 +74,10 @@ wheel: $(READY) ## build sdist and wheel, try each where nothing else is
 
 bench: $(READY) ## time a training step against PyTorch
 	$(PY) -m benchmarks $(ARGS)
+
+scoreboard: $(READY) ## gradient checkers on planted faults; sets up JAX and HIPS autograd too
+	$(PY) $(PIP) -c constraints-dev.txt -e '.[scoreboard]'
+	$(PY) -m tinygrad_cls judge --scoreboard $(ARGS)
 
 format: $(READY) ## let ruff reformat and repair what it can
 	$(PY) -m ruff format .

@@ -324,6 +324,8 @@ PROOFS: dict[str, dict[str, str]] = {
         "test_autograd_rules.py::test_grad": "grad",
         "test_anomaly.py::test_switched": "detect_anomaly set_detect_anomaly",
         "test_function.py::test_an_op": "Function",
+        "test_gradcheck.py::test_gradcheck_as_torchs": "gradcheck",
+        "test_gradcheck.py::test_gradgradcheck_as_torchs": "gradgradcheck",
     },
     "autograd.set_detect_anomaly": {"test_anomaly.py::test_switched": "__enter__ __exit__"},
     "autograd.Function": {

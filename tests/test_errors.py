@@ -844,7 +844,7 @@ NOT_HERE = (
     "nn.LayerNorm nn.GELU nn.DataParallel nn.KLDivLoss nn.init.orthogonal_ nn.utils.weight_norm "
     "F.conv2d F.interpolate optim.RMSprop optim.AdamW optim.lr_scheduler.ReduceLROnPlateau "
     "torch.einsum torch.fft torch.export torch.jit torch.distributed torch.cuda.amp "
-    "torch.autograd.gradcheck torch.autograd.forward_ad torch.utils.checkpoint "
+    "torch.autograd.profiler torch.autograd.forward_ad torch.utils.checkpoint "
     "torch.utils.data.WeightedRandomSampler"
 ).split()
 """What torch has and this engine leaves to it."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -173,7 +174,12 @@ def torch_engine() -> Engine:
     def array(x: Any) -> Any:
         return x.detach().cpu().numpy()
 
-    return Engine("torch", torch.Tensor, leaf, array, torch.autograd.grad, torch.enable_grad)
+    @contextmanager
+    def recorded() -> Iterator[None]:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+
+    return Engine("torch", torch.Tensor, leaf, array, torch.autograd.grad, recorded)
 
 
 def torch_subject(f: Any, inputs: Sequence[Any]) -> Subject | None:
@@ -189,9 +195,7 @@ def torch_subject(f: Any, inputs: Sequence[Any]) -> Subject | None:
     if not own and not any(isinstance(x, torch.Tensor) for x in inputs):
         return None
     function = f.apply if isinstance(f, type) and hasattr(f, "apply") else f
-    made = TensorSubject(function, len(inputs), torch_engine())
-    made.name = getattr(f, "__name__", made.name)
-    return made
+    return TensorSubject(function, len(inputs), torch_engine())
 
 
 ENGINES["torch"] = torch_engine

@@ -1,10 +1,13 @@
 """The judge finds nothing wrong with any op of the table, and the mistake in a changed one."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import pytest
 
 from tinygrad_cls import judge, ops
+from tinygrad_cls.judge.report import Report
 from tinygrad_cls.op import Op
 
 from .calls import Call, differentiable, each, results
@@ -14,7 +17,7 @@ from .calls import Call, differentiable, each, results
 SOFTENED = {"binary_cross_entropy": 2, "binary_cross_entropy_slope": 1}
 
 
-def judged(call: Call, **options: Any) -> judge.Report:
+def judged(call: Call, **options: Any) -> Report:
     """The judge's report on an example of an entry, as a function of its real inputs."""
     slots = call.slots
     flows = [y.requires_grad for y in results(call.on(call.tensors(slots)))]

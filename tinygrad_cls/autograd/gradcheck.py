@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._state import enable_grad
 from ..tensor import Tensor
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def gradcheck(
     :func:`tinygrad_cls.judge.check` derives its tolerance instead, and looks at more.
 
     Raises:
+        Exception: What ``func`` and its backward raise.
         GradcheckError: A slope is wrong; with ``raise_exception=False`` the result is False.
         ValueError: No input requires grad, or forward mode or batches are asked for, which this
             engine hasn't.
@@ -64,11 +66,14 @@ def gradcheck(
     )
     if not check_backward_ad:
         raise ValueError("gradcheck: check_backward_ad=False leaves nothing to check here")
+    from ..judge import laws
     from ..judge.trial import quietly
 
     check = of(func, inputs, atol, rtol, nondet_tol)
     with quietly():
         check.numbers()
+        if check_undefined_grad and check.evidence is not None:
+            check.note(laws.partial_graphs(check.exam))
     return verdict(check, counted(check, check_grad_dtypes), raise_exception)
 
 
@@ -141,10 +146,11 @@ def refuse(name: str, **options: bool | None) -> None:
 
 
 def of(func: Callable[..., Any], inputs: Any, atol: float, rtol: float, nondet: float) -> Check:
-    """The check of a function of tensors, for those that require grad."""
+    """The check of a function of tensors, for those that require grad; what it raises is raised."""
     from ..judge.entry import prepared
     from ..judge.examination import Check
     from ..judge.subject import TensorSubject
+    from ..judge.trial import quietly
 
     given = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
     if not any(isinstance(x, Tensor) and x.requires_grad for x in given):
@@ -153,7 +159,10 @@ def of(func: Callable[..., Any], inputs: Any, atol: float, rtol: float, nondet: 
             "have requires_grad=True."
         )
     arrays, judged = prepared(given)
-    check = Check(TensorSubject(func, len(arrays)), arrays, judged, forgiven=(atol, rtol))
+    subject = TensorSubject(func, len(arrays))
+    with quietly():
+        subject.pullback(arrays, [np.ones_like(y) for y in subject.values(arrays)])
+    check = Check(subject, arrays, judged, forgiven=(atol, rtol))
     check.nondeterminism = nondet
     return check
 
@@ -182,6 +191,8 @@ def verdict(check: Check, findings: Sequence[Finding], raise_exception: bool) ->
         return False
     first = bad[0]
     sentence = SENTENCES.get(first.kind)
+    if first.kind == "missing gradient" and not differentiable(check):
+        sentence = "Numerical gradient for function expected to be zero"
     if sentence is None:
         output, i = mismatch(check)
         sentence = f"Jacobian mismatch for output {output} with respect to input {i}"
@@ -189,6 +200,13 @@ def verdict(check: Check, findings: Sequence[Finding], raise_exception: bool) ->
     error = GradcheckError(f"{sentence},\n{report}")
     error.report = report
     raise error
+
+
+def differentiable(check: Check) -> bool:
+    """Whether an output requires grad."""
+    subject: Any = check.subject
+    with enable_grad():
+        return any(y.requires_grad for y in subject.run(subject.tensors(check.arrays, True)))
 
 
 def mismatch(check: Check) -> tuple[int, int]:

@@ -34,7 +34,7 @@ def limit(quotients: Array, rounding: Array, powers: Sequence[int]) -> tuple[Arr
     >>> abs(value[0] - 1) <= error[0] < 1e-13
     np.True_
     """
-    columns, bounds = [quotients], [np.where(np.isfinite(quotients), np.inf, np.inf)]
+    columns, bounds = [quotients], [np.full_like(quotients, np.inf)]
     noise = rounding
     for power in powers[: len(quotients) - 1]:
         before, factor = columns[-1], 2.0**power
@@ -127,9 +127,12 @@ def slopes(
     jump = leap(right - start, noise) | leap(left - start, noise)
     missing_right, missing_left = (np.isnan(side[-3:]).all(axis=0) for side in (right, left))
     to_right, to_left = (right - start) / h_right, (start - left) / h_left
-    infinite = (boundless(to_right, right - start, noise) & ~missing_right) | (
-        boundless(to_left, left - start, noise) & ~missing_left
+    (up, steep_up), (down, steep_down) = (
+        boundless(to_right, right - start, noise),
+        boundless(to_left, left - start, noise),
     )
+    up, down = up & ~missing_right, down & ~missing_left
+    infinite = up | down
     pieces = [piece(side, steps, noise) for side, steps in ((right, h_right), (-left, h_left))]
     noise = np.maximum(noise, restless(moved, h))
     rounding = noise / h
@@ -153,7 +156,11 @@ def slopes(
     low = np.where(jump, np.fmin.reduce(both), low)
     high = np.where(jump, np.fmax.reduce(both), high)
     error = np.where(jump, np.fmax.reduce([e for _, e in pieces]), error)
-    flags = (kink & ~jump, jump, infinite & ~jump, one_sided)
+    infinite &= ~jump
+    steep = np.where(up, steep_up, steep_down)  # a number for its sign
+    low, high = np.where(infinite, steep, low), np.where(infinite, steep, high)
+    error = np.where(infinite, np.abs(steep), error)
+    flags = (kink & ~jump, jump, infinite, one_sided)
     return Slopes(low, high, error, *(np.asarray(flag) for flag in flags))
 
 
@@ -180,17 +187,21 @@ def piece(side: Array, h: Array, noise: Array) -> tuple[Array, Array]:
     return limit((side[:-1] - side[1:]) / gaps, 2 * noise / gaps, ONE_SIDED)
 
 
-def boundless(quotients: Array, change: Array, noise: Array) -> Array:
-    """Whether the quotient still grows at the smallest steps whose change can be told."""
-    found = np.zeros(quotients.shape[1:], bool)
+def boundless(quotients: Array, change: Array, noise: Array) -> tuple[Array, Array]:
+    """Whether the quotient still grows, as a power of the step does, at the smallest steps whose
+    change can be told; and its value there.
+    """
+    none = np.zeros(quotients.shape[1:])
     if len(quotients) < 16:
-        return found
+        return none.astype(bool), none
     seen = np.abs(change) > 100 * noise
-    size = np.where(seen, np.abs(quotients), np.nan)
+    value = np.where(seen, quotients, np.nan)
     last = np.where(seen.all(axis=0), len(seen), np.argmin(seen, axis=0)) - 1
     deep = last >= 12
     at = np.where(deep, last, 0)
-    now, four, eight = (
-        np.take_along_axis(size, np.maximum(at - k, 0)[None], axis=0)[0] for k in (0, 4, 8)
+    now, four, eight, twelve = (
+        np.take_along_axis(value, np.maximum(at - k, 0)[None], axis=0)[0] for k in (0, 4, 8, 12)
     )
-    return np.asarray(deep & (now > 1.5 * four) & (four > 1.5 * eight))
+    rates = np.array([now / four, four / eight, eight / twelve])
+    steady = (rates > 1.5).all(axis=0) & (rates.max(axis=0) < 2 * rates.min(axis=0))
+    return np.asarray(deep & steady), np.nan_to_num(now)

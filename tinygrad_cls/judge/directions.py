@@ -45,12 +45,16 @@ Compared = tuple[float, float, float, float, float]
 def compare(point: Point, directions: dict[int, Array], found: Slopes) -> list[Compared]:
     """For each cotangent: yours, low, high, noise floor, and the multiple of it."""
     rows = []
-    for k, g in enumerate(point.cotangents):
+    flagged = (found.infinite | found.jump)[0]
+    for k, whole in enumerate(point.cotangents):
+        g = np.where(flagged, 0, whole)  # outputs without a slope are left out
+        gradients = (
+            point.answers(g) if flagged.any() else {i: u[k] for i, u in point.gradients.items()}
+        )
         low, high = np.nan_to_num(found.low[0]), np.nan_to_num(found.high[0])
         a, b = low * g, high * g
         parts = [
-            (point.gradients[i][k].astype(np.float64), v.ravel(), point.gradient_noise[i][k])
-            for i, v in directions.items()
+            (gradients[i], v.ravel(), point.gradient_noise[i][k]) for i, v in directions.items()
         ]
         yours = float(sum(u @ v for u, v, _ in parts))
         terms = float(sum(np.abs(u) @ np.abs(v) for u, v, _ in parts))
@@ -72,8 +76,6 @@ def worst(point: Point, directions: dict[int, Array], scales: list[float], what:
 def widest(point: Point, directions: dict[int, Array], found: Slopes, what: str) -> Along:
     """The comparison with known slopes, for the cotangent that the gradient misses most."""
     row = max(compare(point, directions, found), key=lambda r: r[-1])
-    if (found.infinite | found.jump).any():  # no slope to compare with
-        row = (*row[:4], 0.0)
     members = [(i, int(j)) for i, v in directions.items() for j in np.flatnonzero(v)]
     return Along(members, *row, what)
 
@@ -106,7 +108,7 @@ def ties(evidence: Evidence) -> Iterator[Along]:
 
 def with_neighbours(point: Point, v: dict[int, Array], found: Slopes) -> Slopes:
     """The slopes along a direction with those at points beside: a gradient may have any of them."""
-    near = point.around_along(v, NEIGHBOURS)
+    near = point.around_along(v, NEIGHBOURS, 2.0**-24)
     if near is None:
         return found
     low, high, error = near

@@ -18,18 +18,21 @@ def drawn(
     from .explore import explore
 
     reports: list[Report] = []
+    tried: list[tuple[Any, ...]] = []
     quick = options | {"probes": 2, "order": 1, "progress": None, "thorough": False}
 
     def fails(*given: Any) -> bool:
         report = run(f, given, **quick)
         reports.append(report)
+        tried.append(given)
         return report.verdict == "failed"
 
     found = explore(fails, inputs, examples, options["seed"])
     if found.inputs is None:
         unsure = [r for r in reports if r.verdict == "not judged"]
         judged = [r for r in reports if r.verdict == "passed"]
-        last = run(f, judged[-1].example, **options) if judged else unsure[-1]
+        passed = [given for given, r in zip(tried, reports, strict=True) if r.passed]
+        last = run(f, passed[-1], **options) if passed else unsure[-1]
         line = f"{found.tried} drawn inputs: {len(judged)} passed, {len(unsure)} not judged"
         return replace(last, measured=(line, *last.measured))
     report = run(f, found.inputs, **options)

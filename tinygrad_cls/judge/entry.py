@@ -9,7 +9,7 @@ import numpy as np
 
 from .examination import Check, Progress
 from .report import Finding, Report
-from .subject import Array, NumPySubject, Subject, Unfit, kind, subject
+from .subject import Answer, Array, NumPySubject, Subject, Unfit, kind, subject
 from .trial import count, quietly, said
 
 
@@ -68,6 +68,7 @@ def run(
 ) -> Report:
     """The check at given inputs; not ``thorough``, of the numbers alone."""
     valid(seed, probes, order, coordinates, progress)
+    valid_words(name, names, seconds, vjp, vjp2, against)
     made = subject(f, inputs, vjp)
     arrays, judged = prepared(inputs)
     if names is not None:
@@ -130,6 +131,25 @@ def valid(seed: Any, probes: Any, order: Any, coordinates: Any, progress: Any) -
         raise TypeError(f"progress is {kind(progress)}: give a function of a line")
 
 
+def valid_words(name: Any, names: Any, seconds: Any, vjp: Any, vjp2: Any, against: Any) -> None:
+    """ValueError or TypeError for what isn't names, a time or functions."""
+    if not isinstance(name, str):
+        raise TypeError(f"name is {kind(name)}: give a string")
+    if names is not None and not (
+        isinstance(names, list | tuple) and all(isinstance(n, str) for n in names)
+    ):
+        raise TypeError(f"names is {names!r}: give a list of strings, one for each input")
+    if not isinstance(seconds, int | float) or not seconds >= 0:
+        raise ValueError(f"seconds is {seconds!r}: give a number, 0 or more")
+    if vjp2 is not None and not (callable(vjp2) and callable(vjp)):
+        raise TypeError(
+            f"vjp2 is {kind(vjp2)}, vjp is {kind(vjp)}: vjp2 is the function that differentiates "
+            f"the function vjp"
+        )
+    if against is not None and not (callable(against) or hasattr(against, "pullback")):
+        raise TypeError(f"against is {kind(against)}: give the same function in another engine")
+
+
 def second_subject(
     vjp: Callable[..., Any], vjp2: Callable[..., Any], made: Subject, judged: tuple[int, ...]
 ) -> Subject:
@@ -148,6 +168,9 @@ def second_subject(
     def pulled(h: Any, *args: Any) -> Any:
         xs, g = args[:count_inputs], args[count_inputs]
         found = vjp2(h, g, *xs)
+        if not isinstance(found, tuple | list):
+            text = f"vjp2 returned {kind(found)}: return a tuple, for g and for each input"
+            raise Answer("bad answer", text)
         return (*found[1:], found[0])  # the cotangent is the last input
 
     second = NumPySubject(gradient, pulled, 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .noise import measured
 from .point import TIMES
 from .subject import Array, Subject
 from .trial import Trial
@@ -29,6 +30,7 @@ class Exam:
     answers: list[Answers]
     rng: np.random.Generator
     nondeterminism: float = 0.0  # how far answers to equal questions may differ
+    rounding: float = 0.0  # of an answer, as measured
 
     @property
     def subject(self) -> Subject:
@@ -45,13 +47,34 @@ class Exam:
         ]
         return np.concatenate([np.asarray(p, np.float64) for p in parts])
 
+    def measure_rounding(self) -> None:
+        """What rounding does to an answer, where terms cancel in it: a saturated softmax's. Moved,
+        a cotangent moves the answer along a line, whose scatter is rounding; more than that is none
+        (a clipped gradient's).
+        """
+        size, rng = np.abs(self.cotangents).max(axis=0), np.random.default_rng(0)
+
+        def along(g: Array, move: Array) -> Array:
+            return measured(
+                lambda t: self.numbers(self.trial.pull(self.arrays, g + t * move)), 0.037
+            )
+
+        found = np.array([along(*rng.choice([-1.0, 1.0], (2, size.size)) * size) for _ in range(3)])
+        values = max(float(np.abs(y).max(initial=0)) for y in self.values)
+        most = 4 * self.eps * float(size.max(initial=0)) * (1 + values)
+        self.rounding = min(4 * float(found[np.isfinite(found)].max(initial=0)), most)
+
+    @property
+    def eps(self) -> float:
+        """The unit of rounding of the coarsest judged input."""
+        return max(float(np.finfo(self.arrays[i].dtype).eps) for i in self.judged)
+
     def allowed(self, numbers: Array) -> Array:
         """How far rounding, in another order, may move these numbers."""
-        eps = max(float(np.finfo(self.arrays[i].dtype).eps) for i in self.judged)
         terms = max(max((a.size for a in self.arrays), default=1), self.trial.size)
         finite = np.abs(numbers[np.isfinite(numbers)])
-        rounding = TIMES * eps * np.sqrt(terms) * (np.abs(numbers) + finite.max(initial=0))
-        return np.asarray(rounding + self.nondeterminism)
+        rounding = np.sqrt(terms) * self.eps * (np.abs(numbers) + finite.max(initial=0))
+        return np.asarray(TIMES * (rounding + self.rounding) + self.nondeterminism)
 
     def differ(self, a: Array, b: Array) -> bool:
         """Whether two answers differ by more than rounding explains."""

@@ -23,6 +23,9 @@ from .subject import Answer, Array, Subject, Unfit
 from .trial import Trial, flat, moved, said, states
 
 Progress = Callable[[str], None]
+SLIGHT = 1e-6
+"""A relative error at other inputs that is none: a branch that is wrong there is so by more than an
+iteration's tolerance, which may be met at one size and missed at another."""
 
 
 class Check:
@@ -207,6 +210,11 @@ class Check:
             if self.note(purity.repeated(exam)):
                 self.untested.append("the numbers: backward doesn't answer the same twice")
                 return None
+            try:
+                exam.measure_rounding()
+            except Answer as error:
+                self.note([Finding(error.kind, f"now and then: {error}")])
+                return None
             self.note(purity.random_backward(exam))
             self.note(answers.dropped_digits(exam))
             self.note(laws.linearity(exam))
@@ -315,11 +323,13 @@ class Check:
         for i in point.judged:
             if visited[i] == point.arrays[i].size:
                 continue
+            late = time.perf_counter() > self.deadline
+            others = "not at all: out of time" if late else "along random directions"
             self.untested.append(
                 f"each number of {self.subject.inputs[i]}: {visited[i]} of {point.arrays[i].size}, "
-                f"the others along random directions"
+                f"the others {others}"
             )
-            if evidence.wrong.any() or time.perf_counter() > self.deadline:
+            if evidence.wrong.any() or late:
                 continue
             along = sweep(point, i)
             if along is not None:
@@ -391,7 +401,13 @@ class Check:
 
     def unjudged(self, evidence: Evidence) -> Iterator[Finding]:
         """Coordinates that no oracle could judge."""
-        rows = np.flatnonzero(evidence.unreliable)
+        unseen = np.flatnonzero(evidence.blind & ~evidence.wrong)
+        if len(unseen):
+            where, _ = place(evidence, int(unseen[0]))
+            self.untested.append(
+                f"{len(unseen)} numbers below the noise ({where}, ...): 0 would pass for them"
+            )
+        rows = np.flatnonzero(evidence.unreliable & ~evidence.wrong)
         if not len(rows):
             return
         row = int(rows[0])
@@ -411,6 +427,8 @@ class Check:
             return
         if time.perf_counter() > self.deadline:
             self.untested.append("all but the numbers: out of time")
+            if self.asked:
+                self.note([Finding("not judged", "second order, asked for: out of time")])
             return
         exam, trial = self.exam, self.trial
         trial.learn(self.arrays)
@@ -451,7 +469,7 @@ class Check:
             self.untested.append("other sizes (the output doesn't show which axes may change)")
 
     def elsewhere(self) -> Iterator[Finding]:
-        """Values that are larger, tied or of the other sign."""
+        """Values that are larger, or tied."""
         if sum(self.arrays[i].size for i in self.judged) > self.limit:
             self.untested.append("other values")
             return
@@ -509,6 +527,8 @@ class Check:
                 if a.ratio > TIMES and abs(a.low + a.high) > 1e3 * TIMES * a.floor
             ]
         for found in wrong:
+            if found.error is not None and found.error < SLIGHT:
+                continue
             if self.remembers(arrays):
                 hint = "saved state"
             pattern = f"{found.pattern} ({words})" if found.pattern else words
@@ -574,7 +594,10 @@ class Check:
         inner = Check(gradient, arrays, judged, seed=self.seed + 1, probes=2, coordinates=256)
         inner.trial.held = self.trial.held
         if not inner.forward():
-            self.untested.append("second order: " + inner.findings[0].text)
+            if self.asked:
+                yield Finding("not judged", f"second order: {inner.findings[0].text}")
+            else:
+                self.untested.append("second order: " + inner.findings[0].text)
             return
         exam = inner.backward()
         bad = [f for f in inner.findings if f.level != NOTE]
@@ -585,10 +608,13 @@ class Check:
                 yield replace(bad[0], kind="second order", hint="second order")
             return
         inner.exam = exam
-        found = [
-            f for f in inner.values(arrays) if f.level != NOTE and f.kind != "unreliable difference"
-        ]
-        for f in found[:1]:
+        found = [f for f in inner.values(arrays) if f.level != NOTE]
+        wrong = [f for f in found if f.kind != "unreliable difference"]
+        for f in wrong[:1]:
             yield replace(f, kind="second order", hint="second order", pattern=f.pattern or f.hint)
         if not found:
             self.tested.append("second order")
+        elif not wrong and self.asked:
+            yield Finding("not judged", f"second order: {found[0].text}")
+        elif not wrong:
+            self.untested.append(f"second order: {found[0].text}")

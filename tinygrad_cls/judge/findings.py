@@ -72,7 +72,10 @@ def conventions(evidence: Evidence) -> Iterator[Finding]:
         "one_sided": "edge of the domain",
     }
     for flag, kind in texts.items():
-        rows = np.flatnonzero(np.asarray(evidence.flags[flag].any(axis=1)) & ~evidence.wrong)
+        sure = ~evidence.wrong & ~evidence.unreliable
+        rows = np.flatnonzero(np.asarray(evidence.flags[flag].any(axis=1)) & sure)
+        if kind == "kink":  # what differences can't tell is no kink
+            rows = np.array([r for r in rows if r not in evidence.saved], int)
         if kind == "edge of the domain":
             rows = rows[~np.asarray(evidence.endless)[rows]]
         if not len(rows):
@@ -117,7 +120,9 @@ def convention(evidence: Evidence, row: int) -> str:
     theirs, yours = float(evidence.twin[i][0, j]), float(evidence.yours[row, 0])
     same = abs(theirs - yours) <= 1e-9 * max(abs(theirs), abs(yours))
     return (
-        f", as {evidence.twin_engine}'s" if same else f"; {evidence.twin_engine} takes {theirs:.6g}"
+        f", as {evidence.point.twin_engine}'s"
+        if same
+        else f"; {evidence.point.twin_engine} takes {theirs:.6g}"
     )
 
 

@@ -8,7 +8,7 @@ them elsewhere: "your gradient is wrong" and "the difference is unreliable" are 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,8 @@ from .point import TIMES, UNRELIABLE, Coordinate, Point
 from .report import Reading
 from .subject import Array
 
+CAREFULLY = 256
+"""Doubtful coordinates that are looked at with all steps, a hundred calls each."""
 CONFIRM = 8
 """Of many wrong numbers, how many are looked at with all steps."""
 STORE = 4_000_000
@@ -85,7 +87,10 @@ class Evidence:
                 self.truth_high[:, k] = np.maximum(low * g, high * g).sum(axis=1)
             self.floor[:, k] = error[:, used] @ np.abs(g[used])
             self.scale[:, k] = size @ np.abs(g)
-            self.forgiven[:, k] = (atol + rtol * size) @ np.abs(g)
+            touched = (size > 0) | ~known
+            least = np.abs(g[used]).min(initial=np.inf, where=g[used] != 0)
+            each = atol * touched + rtol * size
+            self.forgiven[:, k] = np.where(touched.any(axis=1), each @ np.abs(g), atol * least)
         noise = np.array([self.point.gradient_noise[i][:, j] for i, j in self.at]).reshape(n, K)
         self.floor += noise + 4 * self.point.eps * self.scale
         self.weigh()
@@ -111,11 +116,16 @@ class Evidence:
         fixed = np.array([not np.isfinite(self.number(a)) for a in self.at], bool)
         no_slope = np.asarray(endless | unknown)[:, None]
         self.ratio = np.where(hidden | no_slope, 0, ratio).max(axis=1, initial=0)
-        self.unreliable = (
-            (hidden.all(axis=1) | unknown) & ~endless & ~fixed
-        )  # an infinity can't be moved
+        self.unreliable = np.asarray((hidden.all(axis=1) | unknown) & ~endless & ~fixed)
+        # where the slope is infinite, a gradient may be so, or 0, but not nan or of another sign
+        against = np.sign(self.truth_low) * np.sign(yours) < 0
+        astray = endless & (np.isnan(yours) | against).all(axis=1)
         self.endless = endless
-        self.wrong = (self.ratio > TIMES) & ~self.unreliable & ~fixed
+        self.wrong = ((self.ratio > TIMES) & ~self.unreliable & ~fixed) | astray
+        # 0 would be as right: differences don't see such slopes under such outputs
+        size = np.maximum(np.abs(np.where(np.isfinite(yours), yours, 0)), self.scale)
+        self.blind = ((TIMES * self.floor >= size) & (size > 0)).all(axis=1) & ~endless & ~fixed
+        self.blind &= ~self.unreliable & ~self.wrong
 
     def replace(self, row: int, found: Slopes) -> None:
         """Better slopes for one coordinate."""
@@ -151,46 +161,55 @@ class Evidence:
                 self.complex[row], self.complex_noise[row] = found
 
     def judge_unreliable(self) -> None:
-        """Where differences can't judge, others do."""
-        rows = [int(r) for r in np.flatnonzero(self.unreliable)]
+        """Where differences can't judge, others do. What no difference confirms anywhere may agree
+        with a gradient, but not blame it.
+        """
+        asked = self.unreliable | self.blind
+        rows = [int(r) for r in np.flatnonzero(asked)]
         if not rows:
             return
-        reliable = np.flatnonzero(~self.unreliable)
-        self.second_opinions([*map(int, reliable[:5]), *rows])
-        by_complex = self.analytic() or not len(reliable)
+        reliable = [int(r) for r in np.flatnonzero(~asked)]
+        self.second_opinions([*reliable[:5], *rows])
+        alone = not reliable
+        confirmed = {"complex step": self.analytic(), "twin": self.twin_agrees()}
         for row in rows:
-            readings = []
-            if row in self.complex and by_complex:
-                G = self.point.cotangents
-                noise = np.abs(G) @ self.complex_noise[row]
-                readings.append(("complex step", G @ self.complex[row], noise))
-            if self.twin is not None and (self.twin_agrees() or not len(reliable)):
-                i, j = self.at[row]
-                readings.append(("twin", self.twin[i][:, j], self.point.gradient_noise[i][:, j]))
-            for oracle, value, its_noise in readings:
-                if (its_noise > UNRELIABLE * np.maximum(np.abs(value), self.reach[row])).any():
-                    continue  # not sure itself
-                yours = self.yours[row]
-                i, j = self.at[row]
-                noise = self.point.gradient_noise[i][:, j] + its_noise
+            for oracle, value, noise in self.others(row):
+                if not (confirmed[oracle] or alone):
+                    continue
                 # what cancels in the gradient given is of the size of its other numbers
                 floor = noise + 64 * self.point.eps * np.maximum(np.abs(value), self.reach[row])
-                off = np.abs(yours - value)
-                if (off <= TIMES * floor).all():
-                    self.saved[row] = oracle
-                    self.unreliable[row] = False
-                    break
-                if np.isfinite(value).all():
-                    self.saved[row] = oracle
-                    self.unreliable[row], self.wrong[row] = False, True
+                off = np.abs(self.yours[row] - value)
+                agrees = bool((off <= TIMES * floor).all())
+                if self.blind[row] and not (agrees or confirmed[oracle]):
+                    self.unreliable[row] = True  # two opinions, and nobody to decide
+                if agrees or confirmed[oracle]:
+                    self.saved[row], self.unreliable[row] = oracle, False
+                if not agrees and confirmed[oracle]:
+                    self.wrong[row] = True
                     self.truth_low[row] = self.truth_high[row] = value
                     self.off[row], self.floor[row] = off, floor
                     self.ratio[row] = float(np.nanmax(off / floor))
+                if row in self.saved:
+                    self.blind[row] = False
                     break
 
-    @property
-    def twin_engine(self) -> str:
-        return self.point.twin_engine
+    def others(self, row: int) -> Iterator[tuple[str, Array, Array]]:
+        """What the other oracles say of a coordinate, (K,), and how noisy that is; without those
+        that are not sure themselves.
+        """
+        i, j = self.at[row]
+        G, own = self.point.cotangents, self.point.gradient_noise[i][:, j]
+        sizes = self.reach[row]
+        readings = []
+        if row in self.complex:
+            noise = np.abs(G) @ self.complex_noise[row]
+            readings.append(("complex step", G @ self.complex[row], noise))
+        if self.twin is not None:
+            readings.append(("twin", self.twin[i][:, j], own))
+        for oracle, value, noise in readings:
+            sure = noise <= UNRELIABLE * np.maximum(np.abs(value), sizes)
+            if np.isfinite(value).all() and sure.all():
+                yield oracle, value, own + noise
 
     def unit(self, row: int, k: int) -> tuple[float, str]:
         """The one cotangent that reaches a coordinate, to divide by, and how to say so; else 1."""
@@ -202,7 +221,8 @@ class Evidence:
 
     def twin_agrees(self) -> bool:
         """Whether the twin's gradient is what reliable differences say."""
-        assert self.twin is not None
+        if self.twin is None:
+            return False
         fine = ~self.unreliable & ~self.flags["kink"].any(axis=1) & ~self.flags["jump"].any(axis=1)
         if not fine.any():
             return False
@@ -217,7 +237,7 @@ class Evidence:
         unit, _ = self.unit(row, k)
         error = abs(float(self.floor[row, k]) / unit)
         low, high = sorted((low / unit, high / unit))
-        if row in self.saved and self.saved[row] != "difference":
+        if row in self.saved:
             pass
         elif low == high:
             found.append(Reading("finite difference", float(low), error, "Richardson"))
@@ -232,7 +252,7 @@ class Evidence:
         if self.twin is not None:
             i, j = self.at[row]
             value = float(self.twin[i][k, j]) / unit
-            found.append(Reading(self.twin_engine, value, 0.0, "in float64"))
+            found.append(Reading(self.point.twin_engine, value, 0.0, "in float64"))
         return tuple(found)
 
 
@@ -248,7 +268,9 @@ def examine(
     """
     evidence = first_look(point, coordinates, twin, progress)
     look_closely(evidence, progress, thorough)
-    if point.roughen(suspects(evidence)):
+    for _ in range(3):  # of several outputs, one may hide the other's jumps
+        if not point.roughen(suspects(evidence)):
+            break
         evidence = first_look(point, coordinates, twin, progress)
         look_closely(evidence, progress, thorough)
     evidence.judge_unreliable()
@@ -274,6 +296,10 @@ def accept_symmetric(evidence: Evidence) -> None:
         truth = ((evidence.truth_low + evidence.truth_high) / 2)[rows].reshape(shape)
         floor = evidence.floor[rows].reshape(shape)
         floor = floor + floor.transpose(1, 0, 2)
+        J = np.abs(evidence.jacobian[rows]).reshape(*x.shape, -1)
+        halves = [J[np.tril_indices(len(x), -1)].max(), J[np.triu_indices(len(x), 1)].max()]
+        if min(halves) > 1e-7 * max(halves):  # it reads both
+            continue
         own = np.abs(yours - yours.transpose(1, 0, 2)) <= TIMES * floor
         both = yours + yours.transpose(1, 0, 2) - truth - truth.transpose(1, 0, 2)
         if own.all() and (np.abs(both) <= TIMES * floor).all():
@@ -336,23 +362,30 @@ def look_closely(
     if thorough:
         doubtful |= bent | coarse | evidence.unreliable
     order = [int(r) for r in np.argsort(-evidence.ratio, kind="stable") if doubtful[r]]
-    sure = 0
+    sure, visited = 0, np.zeros(len(evidence.at), bool)
     for n, row in enumerate(order):
-        if n >= 256 or time.perf_counter() > evidence.point.deadline:
+        if n >= CAREFULLY or time.perf_counter() > evidence.point.deadline:
             break
         if sure >= CONFIRM and off[row]:
             continue
         if progress and n % 8 == 0:
             progress(f"{n} of {len(order)} doubtful coordinates")
         evidence.replace(row, evidence.point.careful(evidence.at[row]))
+        visited[row] = True
         if off[row] and n < CONFIRM:
             evidence.project()
             sure += bool(evidence.wrong[row])
     evidence.project()
+    if not evidence.wrong[visited].any():  # a first look alone blames nobody
+        left = evidence.wrong & ~visited
+        evidence.unreliable |= left
+        evidence.wrong &= ~left
 
 
 AROUND = 12
 """Points beside the one given at which slopes are looked at."""
+RADII = (2.0**-20, 2.0**-26)
+"""How far away they are, relative to each number."""
 
 
 def look_around(evidence: Evidence) -> None:
@@ -369,13 +402,17 @@ def look_around(evidence: Evidence) -> None:
         part = rows[first:last]
         if not part:
             return
-        found = evidence.point.around([evidence.at[r] for r in part], AROUND)
-        if found is None:
+        at = [evidence.at[r] for r in part]
+        far, near = (evidence.point.around(at, AROUND, radius) for radius in RADII)
+        if far is None or near is None:
             return
-        low, high, error = found
+        low, high, error = near
         size = np.maximum(np.abs(evidence.low[part]), np.abs(evidence.high[part])) + error
         size = size.max(axis=1, keepdims=True)
-        wide = (high - low > np.maximum(1e-2 * size, 20 * error)) & np.isfinite(error)
+        spread = high - low
+        # a bend's slopes come together as the points do, a kink's don't
+        wide = (spread > np.maximum(1e-2 * size, 20 * error)) & np.isfinite(error)
+        wide &= spread > (far[1] - far[0]) / 2
         if not wide.any():
             return
         for n, r in enumerate(part):

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from . import check
 from .report import Report
-from .subject import Unfit, kind
+from .subject import ENGINES, Unfit, kind
 from .trial import said
 
 
@@ -35,7 +37,8 @@ def check_module(module: Any, inputs: Sequence[Any], options: dict[str, Any]) ->
             return module(*tensors[:count])
 
     call.__name__ = type(module).__name__
-    given = [x.detach() if hasattr(x, "detach") else x for x in inputs]
+    leaf = ENGINES["torch" if is_torchs(module) else "tinygrad_cls"]().leaf
+    given = [x.detach() if hasattr(x, "detach") else leaf(np.array(x)) for x in inputs]
     given = [x.requires_grad_() if is_real(x) else x for x in given]
     names = [f"input {i}" if count > 1 else "input" for i in range(count)] + list(named)
     report = check(call, *given, *clones, names=names, **options)
@@ -69,6 +72,11 @@ def lent(module: Any, tensors: Sequence[Any], places: dict[int, int]) -> Iterato
         for owner, name, room, tensor in found:
             owner.__dict__.pop(name, None)
             room[name] = tensor
+
+
+def is_torchs(module: Any) -> bool:
+    """Whether it's one of torch's modules, or of a class made of them."""
+    return any(kind.__module__.split(".")[0] == "torch" for kind in type(module).__mro__)
 
 
 def is_real(x: Any) -> bool:

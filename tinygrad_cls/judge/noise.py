@@ -50,25 +50,27 @@ def measured(at: Callable[[float], Array], spacing: float) -> Array:
     return np.asarray(np.maximum(scatter(values), rounding))
 
 
-def grain(at: Callable[[float], Array], reach: float, least: float, noise: Array) -> Array:
-    """The largest jump of ``at(t)``, a vector, found within ``reach`` of t = 0.
+def grain(
+    at: Callable[[float], Array], start: float, end: float, least: float, noise: Array
+) -> Array:
+    """The largest jump of ``at(t)``, a vector, found between two steps.
 
     What rounding makes of (1 - cos x) / x**2 near 0 is a staircase, whose steps are too wide for
-    neighbouring points to show: flat in between, and another function's slope. So the interval that
-    changes most, in multiples of ``noise``, is halved until it is as short as ``least``. The change
-    of a continuous function goes with the interval; a jump stays.
+    neighbouring points to show: flat in between, and another function's slope. So the intervals
+    that change most, in multiples of ``noise``, are halved until they are as short as ``least``.
+    The change of a continuous function goes with the interval; a jump stays.
 
     >>> stairs = lambda t: np.array([np.floor(1000 * t) / 1000])
-    >>> float(grain(stairs, 0.1, 1e-15, np.array([1e-16]))[0].round(6))
+    >>> float(grain(stairs, -0.1, 0.1, 1e-15, np.array([1e-16]))[0].round(6))
     0.001
     """
     while True:
-        places = [float(t) for t in np.linspace(-reach, reach, POINTS)]
+        places = [float(t) for t in np.linspace(start, end, POINTS)]
         values = [at(t) for t in places]
         if np.isfinite(values).all():
             break
-        reach /= 32  # an edge of the domain is near
-        if reach < POINTS * least:
+        start, end = start / 32, end / 32  # an edge of the domain is near
+        if end - start < POINTS * least:
             return np.zeros_like(noise)
     scale = np.maximum(noise, 1e-300)
 
@@ -79,8 +81,8 @@ def grain(at: Callable[[float], Array], reach: float, least: float, noise: Array
     intervals: list[Interval] = [
         (places[k], places[k + 1], values[k], values[k + 1]) for k in range(POINTS - 1)
     ]
-    least = max(least, reach * 2.0**-50)
-    for _ in range(int(np.log2(max(2 * reach / POINTS / least, 1.0)))):
+    least = max(least, (end - start) * 2.0**-50)
+    for _ in range(int(np.log2(max((end - start) / POINTS / least, 1.0)))):
         halves: list[Interval] = []
         for a, b, low, high in intervals:
             middle = (a + b) / 2

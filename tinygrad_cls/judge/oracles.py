@@ -55,7 +55,7 @@ def complex_step(point: Point, at: Coordinate) -> tuple[Array, Array] | None:
         return np.full_like(found, np.nan) if value is None else value
 
     rounding = np.spacing(np.abs(found))
-    return found, 4 * (rounding + grain(near, 2.0**-10, least, rounding))
+    return found, 4 * (rounding + grain(near, -(2.0**-10), 2.0**-10, least, rounding))
 
 
 def complex_values(point: Point, arrays: Sequence[Array]) -> Sequence[Array] | None:

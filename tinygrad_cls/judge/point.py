@@ -122,8 +122,20 @@ class Point:
             for i in self.judged:
                 n = self.arrays[i].size
                 part = near[start : start + n]
-                self.gradient_noise[i][k] = np.where(np.isfinite(part), part, 0)
+                # more than half of the digits are not excused: then it's a wave, or a fault
+                most = 100 * np.sqrt(self.eps) * np.abs(self.gradients[i][k]).max(initial=0)
+                self.gradient_noise[i][k] = np.fmin(np.where(np.isfinite(part), part, 0), most)
                 start += n
+
+    def answers(self, g: Array) -> dict[int, Array]:
+        """Backward's answers to another cotangent, (n,) for each judged input."""
+        answer = self.trial.pull(self.arrays, g)
+        return {
+            i: np.zeros(self.arrays[i].size)
+            if answer[i] is None
+            else np.asarray(answer[i], np.float64).ravel()
+            for i in self.judged
+        }
 
     def valued(self, direction: dict[int, Array]) -> Any:
         return lambda t: self.trial.value(self.with_moved(direction, t))
@@ -148,16 +160,26 @@ class Point:
     def roughen(self, coordinates: Sequence[Coordinate]) -> bool:
         """Looks for jumps of the outputs near the point, as rounding makes them; whether the noise
         is greater than was known.
+
+        Within a thousandth of a number any jump counts; within a quarter, small ones on both sides.
         """
         before = self.noise.copy()
         for at in coordinates:
             i, j = at
-            line = self.coordinate(at)
+            values = values_on(self.coordinate(at))
             size = abs(float(self.arrays[i].reshape(-1)[j]))
-            unit = float(np.spacing(np.abs(self.arrays[i].reshape(-1)[j])))
-            reach = 2.0**-10 * (size or self.step_scale(at))
-            found = grain(values_on(line), reach, 4 * unit, self.noise)
-            self.noise = np.maximum(self.noise, 2 * found)
+            least = 4 * float(np.spacing(np.abs(self.arrays[i].reshape(-1)[j])))
+            scale = size or self.step_scale(at)
+            near = grain(values, -scale / 1024, scale / 1024, least, self.noise)
+            sides = [
+                grain(values, low * scale, high * scale, least, self.noise)
+                for low, high in ((-0.25, -0.001), (0.001, 0.25))
+            ]
+            rounding = 1e-6 * max(1.0, size, float(np.abs(self.values).max(initial=0)))
+            small = [np.where(side <= rounding, side, 0) for side in sides]
+            if all((side > 4 * self.noise).any() for side in small):
+                near = np.maximum(near, np.maximum(*small))
+            self.noise = np.maximum(self.noise, 2 * near)
         return bool((self.noise > 4 * before).any())
 
     # --- slopes ---------------------------------------------------------------------------------
@@ -219,41 +241,49 @@ class Point:
         return found
 
     def around(
-        self, coordinates: Sequence[Coordinate], count: int
+        self, coordinates: Sequence[Coordinate], count: int, radius: float
     ) -> tuple[Array, Array, Array] | None:
         """The least and the greatest slope of every output at ``count`` points close by, and the
         error of these; None if the function has no values there. Each is (n, m).
         """
-        scale = np.array([max(self.step_scale(at), self.typical(at[0])) for at in coordinates])
-        return self.nearby(lambda there: [there.coordinate(at) for at in coordinates], scale, count)
+        scale = np.array([self.size(at) for at in coordinates])
+        return self.nearby(
+            lambda there: [there.coordinate(at) for at in coordinates], scale, count, radius
+        )
 
     def around_along(
-        self, directions: dict[int, Array], count: int
+        self, directions: dict[int, Array], count: int, radius: float
     ) -> tuple[Array, Array, Array] | None:
         """The same of the slope along a direction, each (m,)."""
         scale = np.array([max(self.typical(i) for i in directions)])
-        found = self.nearby(lambda there: [there.along(directions)], scale, count)
+        found = self.nearby(lambda there: [there.along(directions)], scale, count, radius)
         return None if found is None else (found[0][0], found[1][0], found[2][0])
 
+    def size(self, at: Coordinate) -> float:
+        """The size of a number, or of its neighbours if it's 0."""
+        return abs(float(self.arrays[at[0]].reshape(-1)[at[1]])) or self.typical(at[0])
+
     def nearby(
-        self, lines: Callable[[Point], list[Line]], scale: Array, count: int
+        self, lines: Callable[[Point], list[Line]], scale: Array, count: int, radius: float
     ) -> tuple[Array, Array, Array] | None:
-        """Slopes of lines through points close by."""
+        """Slopes of lines through points close by, from steps far smaller than their distance."""
         lows, errors = [], []
+        steps = radius / 64 * np.array([[2.0], [1.0]]) * scale
         for _ in range(count):
             near = {}
             for i in self.judged:
                 x = self.arrays[i].astype(np.float64)
-                size = np.where(np.isfinite(x), np.maximum(np.abs(x), self.typical(i)), 0)
+                size = np.where(x == 0, self.typical(i), np.abs(x))
+                size = np.where(np.isfinite(x), size, 0)
                 signs = self.rng.choice([-1, 1], x.shape)
                 near[i] = np.asarray(size * self.rng.uniform(0.5, 1, x.shape) * signs)
-            arrays = self.with_moved(near, 2.0**-24)
+            arrays = self.with_moved(near, radius)
             if np.isnan(self.trial.value(arrays)).any():
                 continue
             there = Point(
                 self.trial, arrays, self.judged, self.values, self.cotangents, {}, self.rng
             )
-            right, left, h, k = sample(lines(there), 2.0**-32 * np.array([[4.0], [2.0]]) * scale)
+            right, left, h, k = sample(lines(there), steps)
             found = (right - left) / (h + k)
             lows.append(found[1])
             errors.append(np.abs(found[1] - found[0]) + self.noise / h[1])

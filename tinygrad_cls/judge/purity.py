@@ -98,19 +98,28 @@ def handed_out(exam: Exam) -> Iterator[Finding]:
     kept = exam.numbers(trial.pull(exam.arrays, g)).copy()
     arrays = [a.copy() for a in exam.arrays]
     values = trial.outputs(arrays)
+    other = [a * a.dtype.type(1.25) if i in exam.judged else a for i, a in enumerate(arrays)]
+    try:
+        elsewhere = trial.outputs(other)
+    except Exception:  # noqa: BLE001  (the other point may be outside the domain)
+        return
+    # what is returned for other inputs as well isn't the call's, but the user's own
+    others = (*arrays, *elsewhere)
     writable = [
         y
         for y in values
         if y.flags.writeable
         and y.dtype.kind == "f"
-        and not any(np.may_share_memory(y, a) for a in arrays)
+        and not any(np.may_share_memory(y, a) for a in others)
     ]
     olds = [y.copy() for y in writable]
-    for y in writable:
-        y[...] = 0.5 * y + 1
-    again = exam.numbers(trial.pull(exam.arrays, g))
-    for y, old in zip(writable, olds, strict=True):
-        y[...] = old
+    try:
+        for y in writable:
+            y[...] = 0.5 * y + 1
+        again = exam.numbers(trial.pull(exam.arrays, g))
+    finally:
+        for y, old in zip(writable, olds, strict=True):
+            y[...] = old
     if exam.differ(again, kept):
         yield Finding(
             "hidden state",

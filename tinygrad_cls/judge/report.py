@@ -33,8 +33,10 @@ VERDICTS: dict[str, Verdict] = {
     "hidden state": Verdict(FAIL, "backward depends on more than its arguments"),
     "accumulation": Verdict(FAIL, "of an input used twice, the contributions are not added"),
     "memory layout": Verdict(FAIL, "another answer for the same values laid out otherwise"),
-    "other sizes": Verdict(FAIL, "wrong where an axis is empty or has size 1, or for 0-d inputs"),
-    "other values": Verdict(FAIL, "wrong at other values than those given: large, zero or tied"),
+    "other sizes": Verdict(
+        FAIL, "wrong where an axis is shorter, of size 1 or empty, or for 0-d inputs"
+    ),
+    "other values": Verdict(FAIL, "wrong at other values than those given: larger, or all equal"),
     "float32 budget": Verdict(FAIL, "the float32 gradient is off by more than rounding explains"),
     "second order": Verdict(FAIL, "the gradient is right, the gradient of the gradient is not"),
     "wrong rule": Verdict(FAIL, "a loss or an optimizer does not follow the rule it is held to"),
@@ -76,7 +78,7 @@ class Finding:
     kind: a key of :data:`VERDICTS`. text: one sentence. where: ``d out / d x[1,2]``; at: the values
     there. yours, readings: the gradient judged and what the oracles say. error: relative to the
     gradient's scale; noise: as a multiple of the noise floor. hint: a key of
-    :data:`tinygrad_cls.judge.diagnosis.HINTS`, or ""; pattern: the hint with its numbers.
+    :data:`tinygrad_cls.judge.hints.HINTS`, or ""; pattern: the hint with its numbers.
     """
 
     kind: str

@@ -7,14 +7,16 @@ taught by their adapters, torch, JAX and HIPS autograd.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import chain_rule
-from .._state import enable_grad
+from .._state import enable_grad, inference_mode
 from ..tensor import Tensor, new
 
 Array = NDArray[Any]
@@ -177,7 +179,14 @@ def own_leaf(a: Array) -> Tensor:
     return made
 
 
-OWN = Engine("tinygrad_cls", Tensor, own_leaf, lambda x: x._array, chain_rule.grad, enable_grad)
+@contextmanager
+def recorded() -> Iterator[None]:
+    """A graph is recorded, whatever mode the caller is in."""
+    with inference_mode(False), enable_grad():
+        yield
+
+
+OWN = Engine("tinygrad_cls", Tensor, own_leaf, lambda x: x._array, chain_rule.grad, recorded)
 
 
 class TensorSubject:
@@ -214,31 +223,30 @@ class TensorSubject:
         return tuple(np.array(self.library.array(y.detach())) for y in ys)
 
     def pullback(self, arrays: Arrays, cotangents: Arrays) -> tuple[Any, ...]:
-        xs = self.tensors(arrays, True)
-        return self.pulled(xs, lambda: self.run(xs), cotangents)
+        return self.pulled(arrays, self.run, cotangents)
 
     def pullback_late(self, arrays: Arrays, other: Arrays, cotangents: Arrays) -> tuple[Any, ...]:
         """Backward after another forward came between."""
-        xs = self.tensors(arrays, True)
 
-        def forward() -> list[Any]:
+        def forward(xs: list[Any]) -> list[Any]:
             ys = self.run(xs)
             self.run(self.tensors(other, True))
             return ys
 
-        return self.pulled(xs, forward, cotangents)
+        return self.pulled(arrays, forward, cotangents)
 
     def pullback_twice(self, arrays: Arrays, cotangents: Arrays) -> tuple[Any, ...]:
         """The gradients of two calls that use the same leaves."""
-        xs = self.tensors(arrays, True)
-        return self.pulled(xs, lambda: self.run(xs) + self.run(xs), [*cotangents, *cotangents])
+        twice = [*cotangents, *cotangents]
+        return self.pulled(arrays, lambda xs: self.run(xs) + self.run(xs), twice)
 
     def pullback_same(self, arrays: Arrays, i: int, k: int, cotangents: Arrays) -> Any:
         """The gradient for a tensor that is both input ``i`` and input ``k``."""
-        xs = self.tensors(arrays, True)
-        given = [*xs]
-        given[k] = xs[i]
-        return self.pulled(xs, lambda: self.run(given), cotangents)[i]
+
+        def forward(xs: list[Any]) -> list[Any]:
+            return self.run([xs[i] if n == k else x for n, x in enumerate(xs)])
+
+        return self.pulled(arrays, forward, cotangents)[i]
 
     def pullback_of(
         self,
@@ -248,22 +256,27 @@ class TensorSubject:
         outputs: Sequence[int] | None = None,
     ) -> tuple[Any, ...]:
         """Backward when only some inputs require grad, or only some outputs are used."""
-        xs = self.tensors(arrays, inputs is None)
-        for i in inputs or ():
-            xs[i].requires_grad_()
-        with self.library.enable_grad():
+        used = range(len(cotangents)) if outputs is None else outputs
+
+        def forward(xs: list[Any]) -> list[Any]:
             ys = self.run(xs)
-            used = range(len(ys)) if outputs is None else outputs
-            gs = [self.library.leaf(cotangents[k]) for k in used]
-            found = self.pull(xs, [ys[k] for k in used], gs)
-        return tuple(None if g is None else self.library.array(g.detach()) for g in found)
+            return [ys[k] for k in used]
+
+        return self.pulled(arrays, forward, [cotangents[k] for k in used], inputs)
 
     def pulled(
-        self, xs: list[Any], forward: Callable[[], list[Any]], cotangents: Arrays
+        self,
+        arrays: Arrays,
+        forward: Callable[[list[Any]], list[Any]],
+        cotangents: Arrays,
+        inputs: Sequence[int] | None = None,
     ) -> tuple[Any, ...]:
+        """Forward from leaves, of which all (or ``inputs``) require grad, and backward."""
         with self.library.enable_grad():
-            ys = forward()
-            found = self.pull(xs, ys, [self.library.leaf(g) for g in cotangents])
+            xs = self.tensors(arrays, inputs is None)
+            for i in inputs or ():
+                xs[i].requires_grad_()
+            found = self.pull(xs, forward(xs), [self.library.leaf(g) for g in cotangents])
         return tuple(None if g is None else self.library.array(g.detach()) for g in found)
 
     def pull(
@@ -316,8 +329,9 @@ def subject(f: Any, inputs: Sequence[Any], vjp: Callable[..., Any] | None) -> Su
             raise Unfit(f"f is {kind(f)}, vjp is {kind(vjp)}: both must be functions")
         return NumPySubject(f, vjp, len(inputs))
     if hasattr(f, "pullback"):  # an adapter's, ready made
-        made: Subject = f
-        made.inputs = (*made.inputs, *(f"input {i}" for i in range(len(inputs))))[: len(inputs)]
+        made: Subject = copy(f)
+        more = (f"input {i}" for i in range(len(made.inputs), len(inputs)))
+        made.inputs = (*made.inputs, *more)[: len(inputs)]
         return made
     for maker in MAKERS:
         found = maker(f, inputs)

@@ -147,7 +147,7 @@ def check_command(arguments: argparse.Namespace) -> int:
     with files(json=arguments.json, html=arguments.html) as paths, progress() as show:
         try:
             report = judge.check(f, *inputs, progress=show, **options)
-        except Unfit as error:
+        except (Unfit, ValueError) as error:
             raise WrongCall(error) from error
         if arguments.examples is None:
             report.reproduce = again(arguments)

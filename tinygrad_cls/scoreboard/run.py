@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import judge
 from ..experiments.output import to_json
+from ..judge.report import Report
 from ..judge.trial import quietly
 from .case import GROUPS, Case
 from .rivals import RIVALS, Checker, NotRun, Pair
@@ -190,17 +191,21 @@ def standing(row: Row) -> tuple[float, float]:
     return -caught / max(faults, 1), blamed / max(correct, 1)
 
 
-def ours(case: Case) -> Outcome:
-    """The judge on a case. An exception is no verdict: it counts against us."""
+def judged(case: Case) -> Report:
+    """The judge's report on a case: by its rule, if it has one, else by what it does."""
     f, vjp, *second = case.make()
     inputs = case.inputs()
+    if case.rule:
+        return judge.check_loss(f, *inputs, vjp=vjp, rule=case.rule, **case.options)
+    return judge.check(f, *inputs, vjp=vjp, vjp2=second[0] if second else None)
+
+
+def ours(case: Case) -> Outcome:
+    """The judge on a case. An exception is no verdict: it counts against us."""
     start = time.perf_counter()
     try:
         with undisturbed():
-            if case.rule:
-                report = judge.check_loss(f, *inputs, vjp=vjp, rule=case.rule, **case.options)
-            else:
-                report = judge.check(f, *inputs, vjp=vjp, vjp2=second[0] if second else None)
+            report = judged(case)
     except Exception as error:  # noqa: BLE001  (whatever it is, the board must show it)
         wrong = MISSED if case.faulty else BLAMED
         return Outcome(case.name, case.group, wrong, since(start), one_line(error))
