@@ -142,7 +142,7 @@ EXAMPLES: dict[str, Callable[[], Report]] = {
         lambda x: x * np.sqrt(x), [0.0, 1.0], vjp=lambda g, x: 1.5 * g * np.sqrt(x)
     ),
     "saved by another oracle": check(
-        lambda x: np.sin(1e9 * x), [1.0, 2.0], vjp=lambda g, x: 1e9 * g * np.cos(1e9 * x)
+        np.sin, [1e9, 1.0], vjp=lambda g, x: g * np.cos(x)
     ),
     "aliasing": check(lambda x: x + 1, X, vjp=lambda g, x: g),
     "random state": check(

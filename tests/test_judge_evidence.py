@@ -248,11 +248,12 @@ def test_a_cancellation_in_the_function_is_not_blamed_on_the_gradient(x: float) 
 @pytest.mark.parametrize("size", [1e3, 1e9, 1e14])
 @pytest.mark.parametrize("factor", [2.0, 0.0, -1.0])
 def test_a_constant_added_hides_no_wrong_gradient(size: float, factor: float) -> None:
-    """Wrong, or not to be judged: but never right."""
+    """Wrong, or not to be judged, or said to be too small to be seen: but never right."""
     report = judge.check(
         lambda x: size + np.exp(x), [-1.0, -2.0], vjp=lambda g, x: factor * g * np.exp(x)
     )
-    assert not report.passed
+    assert not report.passed or "below the noise" in report.untested[0]
+    assert size > 1e12 or not report.passed
 
 
 # --- kinks, ties and edges ------------------------------------------------------------------------

@@ -31,7 +31,7 @@ SAMPLES, ROUNDINGS = 6, 8
 def natural_size(point: Point, g: Array, i: int) -> Array:
     """The size of an output's share in the cotangent, over the size of input ``i``'s numbers."""
     largest = float(np.abs(g * point.values).max(initial=0))
-    return np.full(point.arrays[i].size, largest / point.typical(i))
+    return np.full(point.arrays[i].size, largest / min(point.typical(i), 1.0))
 
 
 def float32_findings(exam: Exam, point: Point) -> tuple[Iterator[Finding], str]:

@@ -172,7 +172,7 @@ class Check:
         if self.subject.engine != "tinygrad_cls":
             return ""
         return (
-            ". Without vjp= it is called with tensors of tinygrad_cls: give vjp= for a function of "
+            " Without vjp= it is called with tensors of tinygrad_cls: give vjp= for a function of "
             "NumPy arrays, torch tensors as inputs (or judge.adapters) for one of another engine"
         )
 

@@ -31,7 +31,7 @@ def wrong_numbers(evidence: Evidence, exam: Exam) -> Iterator[Finding]:
         weight = [evidence.ratio[r] if np.isfinite(evidence.ratio[r]) else np.inf for r in rows]
         row = int(rows[int(np.argmax(weight))])
         k = int(np.argmax(evidence.off[row] / np.maximum(evidence.floor[row], 1e-300)))
-        evidence.second_opinions([*map(int, np.flatnonzero(~evidence.wrong)[:3]), row])
+        evidence.second_opinions([*map(int, np.flatnonzero(~evidence.wrong)[:3]), row], noisy=False)
         where, at = place(evidence, row)
         unit, per = evidence.unit(row, k)
         yours = float(evidence.yours[row, k]) / unit

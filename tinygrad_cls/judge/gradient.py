@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .differences import Slopes
+from .differences import Slopes, sample, slopes
 from .oracles import complex_step
-from .point import TIMES, UNRELIABLE, Coordinate, Point
+from .point import FAST, TIMES, UNRELIABLE, Coordinate, Point
 from .report import Reading
 from .subject import Array
 
@@ -138,7 +138,7 @@ class Evidence:
     def analytic(self) -> bool:
         """Whether the complex step agrees with differences wherever both are asked."""
         asked = 0
-        for row, slopes in self.complex.items():
+        for row, theirs in self.complex.items():
             if (
                 self.unreliable[row]
                 or self.flags["kink"][row].any()
@@ -146,16 +146,16 @@ class Evidence:
             ):
                 continue
             asked += 1
-            gap = np.abs(slopes - self.jacobian[row])
+            gap = np.abs(theirs - self.jacobian[row])
             if not (gap <= TIMES * (self.error[row] + self.complex_noise[row])).all():
                 return False
         return asked > 0
 
-    def second_opinions(self, rows: Sequence[int]) -> None:
-        """Asks the complex step about these coordinates."""
+    def second_opinions(self, rows: Sequence[int], noisy: bool = True) -> None:
+        """Asks the complex step about these coordinates, and how ``noisy`` it is there."""
         for row in rows:
             if row not in self.complex:
-                found = complex_step(self.point, self.at[row])
+                found = complex_step(self.point, self.at[row], noisy)
                 if found is None or not np.isfinite(found[0]).all():
                     return
                 self.complex[row], self.complex_noise[row] = found
@@ -169,7 +169,8 @@ class Evidence:
         if not rows:
             return
         reliable = [int(r) for r in np.flatnonzero(~asked)]
-        self.second_opinions([*reliable[:5], *rows])
+        self.second_opinions(reliable[:5], noisy=False)
+        self.second_opinions(rows)
         alone = not reliable
         confirmed = {"complex step": self.analytic(), "twin": self.twin_agrees()}
         for row in rows:
@@ -179,6 +180,9 @@ class Evidence:
                 # what cancels in the gradient given is of the size of its other numbers
                 floor = noise + 64 * self.point.eps * np.maximum(np.abs(value), self.reach[row])
                 off = np.abs(self.yours[row] - value)
+                size = np.maximum(np.abs(value), np.abs(self.yours[row]))
+                if self.blind[row] and (TIMES * floor >= size).all():
+                    continue  # 0 would agree as well
                 agrees = bool((off <= TIMES * floor).all())
                 if self.blind[row] and not (agrees or confirmed[oracle]):
                     self.unreliable[row] = True  # two opinions, and nobody to decide
@@ -273,7 +277,9 @@ def examine(
             break
         evidence = first_look(point, coordinates, twin, progress)
         look_closely(evidence, progress, thorough)
-    evidence.judge_unreliable()
+    overrule(evidence)
+    if thorough:
+        evidence.judge_unreliable()
     look_around(evidence)
     accept_symmetric(evidence)
     return evidence
@@ -380,6 +386,49 @@ def look_closely(
         left = evidence.wrong & ~visited
         evidence.unreliable |= left
         evidence.wrong &= ~left
+
+
+FINE = 2.0 ** np.arange(24, 8, -1)
+"""Steps in units of the last place: for a wave that all larger steps take for noise."""
+
+
+def overrule(evidence: Evidence) -> None:
+    """Before a number is blamed: do steps of another size confirm it?
+
+    Rounding makes (1 - cos x) / x**2 a staircase near 0, of treads as wide as a hundredth of x,
+    whose slope is not the function's: there, steps of size 1 may confirm a gradient. Elsewhere
+    steps of some units in the last place may: sin at 1e9 is a wave that looks like noise from any
+    farther. To three digits or more, by a slope that isn't 0 as that of a flat tread is.
+    """
+    point = evidence.point
+    for row in [int(r) for r in np.flatnonzero(evidence.wrong)][:CONFIRM]:
+        at = evidence.at[row]
+        unit = float(np.spacing(abs(evidence.number(at))))
+        if confirmed(evidence, row, FINE * unit):
+            continue
+        if point.stepped(at):
+            confirmed(evidence, row, FAST * max(1.0, point.typical(at[0])))
+    evidence.project()
+
+
+def confirmed(evidence: Evidence, row: int, steps: Array) -> bool:
+    """Whether other steps contradict the evidence and confirm the gradient; then they stand."""
+    point = evidence.point
+    right, left, *taken = sample([point.coordinate(evidence.at[row])], steps[:, None])
+    rounding = np.spacing(np.abs(point.values))
+    found = slopes(point.values, right, left, (taken[0], taken[1]), rounding)
+    error, size = found.error[0], np.abs(found.middle[0])
+    if not (error <= 1e-3 * size.max(initial=0)).all() or found.kink.any():
+        return False
+    gap = np.abs(found.middle[0] - evidence.jacobian[row])
+    if not (gap > 1e-2 * size.max() + TIMES * (error + evidence.error[row])).any():
+        return False  # they say the same, the others more exactly
+    G = point.cotangents
+    floor = np.abs(G) @ error + 4 * point.eps * (np.abs(G) @ size)
+    if (np.abs(evidence.yours[row] - G @ found.middle[0]) > TIMES * floor).any():
+        return False
+    evidence.replace(row, found)
+    return True
 
 
 AROUND = 12

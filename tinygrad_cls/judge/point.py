@@ -182,6 +182,19 @@ class Point:
             self.noise = np.maximum(self.noise, 2 * near)
         return bool((self.noise > 4 * before).any())
 
+    def stepped(self, at: Coordinate) -> bool:
+        """Whether the outputs jump on both sides of a number, within a quarter of it."""
+        i, j = at
+        size = self.size(at)
+        values = values_on(self.coordinate(at))
+        least = 4 * float(np.spacing(np.abs(self.arrays[i].reshape(-1)[j])))
+        unit = np.spacing(np.abs(self.values))
+        sides = (
+            grain(values, low * size, high * size, least, unit)
+            for low, high in ((-0.25, -0.001), (0.001, 0.25))
+        )
+        return all(bool((side > 100 * unit).any()) for side in sides)
+
     # --- slopes ---------------------------------------------------------------------------------
 
     def fast(
