@@ -1,6 +1,6 @@
 """Tries what ``make wheel`` built, where nothing else is: ``python .ci/try_dist.py dist``.
 
-The wheel must hold ``tinygrad_cls`` alone, import with NumPy alone, and train without PyTorch;
+The wheel must hold ``tinygrad_cls`` alone, import with NumPy alone, train without PyTorch, judge;
 the unpacked sdist must hold every file that its tests ask for.
 """
 
@@ -13,6 +13,30 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+LAYERS = """
+def square(x):
+    return x * x
+
+
+def slope(g, x):
+    return 2 * g * x
+"""
+TESTS = """
+import numpy as np
+import pytest
+from layers import slope, square
+
+
+def test_square(judge):
+    assert judge(square, np.linspace(-2, 2, 5), vjp=slope).passed
+
+
+def test_a_wrong_slope_fails_its_test(judge):
+    with pytest.raises(pytest.fail.Exception, match="1/2"):
+        judge(square, np.linspace(-2, 2, 5), vjp=lambda g, x: g * x)
+"""
 
 
 def say(text: str) -> None:
@@ -50,6 +74,14 @@ def try_wheel(wheel: Path, room: Path) -> None:
     no_torch = "import importlib.util as u, sys; sys.exit(u.find_spec('torch') is not None)"
     run(python, "-c", no_torch, cwd=away)
     run(python, "-m", "tinygrad_cls", "train", "circles-relu", "--epochs", "100", cwd=away)
+
+    say("judges a function from the command line, and in the tests of a project of its own")
+    (away / "layers.py").write_text(LAYERS, encoding="utf-8")
+    (away / "test_layers.py").write_text(TESTS, encoding="utf-8")
+    judge = (python, "-m", "tinygrad_cls", "judge", "layers:square", "--shapes", "3,4")
+    run(*judge, "--vjp", "slope", cwd=away)
+    run(*install, "pytest", f"{wheel}[judge]", cwd=away)
+    run(python, "-W", "error", "-m", "pytest", "-q", "--judge", cwd=away)
 
 
 def try_sdist(sdist: Path, room: Path) -> None:
