@@ -42,20 +42,20 @@ hypothesis.settings.register_profile("ci", derandomize=True, max_examples=50, **
 hypothesis.settings.register_profile("long", max_examples=2000, print_blob=True, **common)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
-HAS_TORCH = importlib.util.find_spec("torch") is not None
+EXTRAS = {"torch": "reference", "jax": "scoreboard", "autograd": "scoreboard"}
+MISSING = {name for name in EXTRAS if importlib.util.find_spec(name) is None}
 
 
-def needs_torch(item: pytest.Item) -> bool:
-    """Is it marked so, or a doctest that imports torch?"""
+def needs(item: pytest.Item) -> set[str]:
+    """What of these it needs: it's marked so, or is a doctest that imports it."""
     if isinstance(item, pytest.DoctestItem):
-        return any(re.match(r"(import|from) torch\b", e.source) for e in item.dtest.examples)
-    return item.get_closest_marker("needs_torch") is not None
+        lines = [e.source for e in item.dtest.examples]
+        return {n for n in EXTRAS if any(re.match(rf"(import|from) {n}\b", e) for e in lines)}
+    return {"torch"} if item.get_closest_marker("needs_torch") is not None else set()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if HAS_TORCH:
-        return
-    skip = pytest.mark.skip(reason="needs PyTorch: pip install 'tinygrad_cls[reference]'")
-    for item in items:
-        if needs_torch(item):
-            item.add_marker(skip)
+    for item in items if MISSING else ():
+        for name in sorted(needs(item) & MISSING):
+            reason = f"needs {name}: pip install 'tinygrad_cls[{EXTRAS[name]}]'"
+            item.add_marker(pytest.mark.skip(reason=reason))

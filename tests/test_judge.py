@@ -255,7 +255,7 @@ ODD: list[tuple[Any, Any, str, str]] = [
     (np.sin, lambda g, x: g * np.nan, "wrong gradient", "4 of 4 numbers are wrong"),
     (tg.Tensor.numpy, None, "not judged", "returned a ndarray: return a tensor"),
     (lambda x: 3, None, "not judged", "returned an int: return a tensor"),
-    (np.sin, None, "not judged", "give vjp= for a function of NumPy arrays"),
+    (np.sin, None, "not judged", "give vjp= (--vjp) for one of NumPy arrays"),
     (lambda x: x.detach() * 2, None, "missing gradient", "4 of 4 numbers are wrong"),
     (dict, None, "not judged", "the function raised TypeError"),
 ]
@@ -468,7 +468,7 @@ def test_against_another_engine() -> None:
     assert "tinygrad_cls" in [r.oracle for r in report.failures[0].readings]
     report = judge.check(np.tanh, X, vjp=tanh_vjp, against=tg.exp)
     assert report.verdict == "not judged"
-    assert "the twin gives other values" in report.findings[0].text
+    assert "it is another function" in report.findings[0].text
 
 
 # --- other engines --------------------------------------------------------------------------------
@@ -734,3 +734,17 @@ def test_a_training_step_takes_five_seconds() -> None:
     report = judge.check_module(Step(), x)
     assert report.passed, report
     assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize("module", [tg.nn.Tanh(), tg.nn.Linear(4, 2).double()])
+def test_a_module_goes_through_all_laws(module: Any) -> None:
+    report = judge.check(module, tg.randn(3, 4, dtype=tg.float64))
+    assert report.passed, str(report)
+    assert "memory layout" in report.tested
+
+
+def test_a_loss_module_goes_through_all_laws() -> None:
+    report = judge.check_loss(tg.nn.CrossEntropyLoss(), tg.randn(3, 4), tg.tensor([0, 3, 1]))
+    assert report.passed, str(report)
+    assert "memory layout" in report.tested
+    assert not report.findings

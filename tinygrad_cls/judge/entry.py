@@ -105,7 +105,9 @@ def run(
         except Unfit as error:
             examination.findings.append(Finding("not judged", str(error)))
         except Exception as error:  # noqa: BLE001  (what the function does in between is its own)
-            text = f"the check stopped: {said(error)}"
+            text = (
+                f"the check stopped: {said(error)} (a fault of the judge, or of what it was given)"
+            )
             examination.findings.append(Finding("not judged", text))
     written = {"vjp": vjp, "vjp2": vjp2, "against": against}
     options = {"seed": seed}

@@ -172,8 +172,8 @@ class Check:
         if self.subject.engine != "tinygrad_cls":
             return ""
         return (
-            " Without vjp= it is called with tensors of tinygrad_cls: give vjp= for a function of "
-            "NumPy arrays, torch tensors as inputs (or judge.adapters) for one of another engine"
+            ". Without vjp= a function is called with tensors of tinygrad_cls: give vjp= (--vjp) "
+            "for one of NumPy arrays; torch tensors as inputs, or an adapter, for another engine's"
         )
 
     def backward(self) -> Exam | None:
@@ -190,7 +190,7 @@ class Check:
         except (Answer, Unfit) as error:
             kind = getattr(error, "kind", "bad answer")
             if "numpy()" in str(error) and self.advice():
-                self.note([Finding("not judged", f"{error}{self.advice()}")])
+                self.note([Finding("not judged", f"{self.advice().strip('. ')} ({error})")])
                 return None
             hint = "arity" if kind == "bad answer" else ""
             self.note([Finding(kind, str(error), hint=hint)])
@@ -361,13 +361,17 @@ class Check:
         try:
             values = flat(trial.learn(point.arrays))
             if values.shape != point.values.shape:
-                raise Unfit(f"the twin returns {values.size} numbers, not {point.values.size}")
+                raise Unfit(f"it returns {values.size} numbers, yours {point.values.size}")
             size = np.abs(point.values).max(initial=0)
             if np.abs(values - point.values).max(initial=0) > 1e-6 * size:
-                raise Unfit("the twin gives other values: it's another function")
+                k = int(np.argmax(np.abs(values - point.values)))
+                raise Unfit(
+                    f"it is another function: {values[k]:.6g} where yours is {point.values[k]:.6g}"
+                )
             rows = [trial.pull(point.arrays, g) for g in point.cotangents]
         except Exception as error:  # noqa: BLE001  (a twin that fails is no oracle)
-            self.note([Finding("not judged", f"against {self.twin.name}: {said(error)}")])
+            why = str(error) if isinstance(error, Unfit) else said(error)
+            self.note([Finding("not judged", f"against {self.twin.name}: {why}")])
             return None
         self.tested.append(f"{self.twin.engine}'s gradient")
         point.twin_engine = self.twin.engine
@@ -464,7 +468,7 @@ class Check:
                     yield found
                     return
         if done:
-            self.tested.append(f"other sizes ({'; '.join(done)})")
+            self.tested.append(f"{len(done)} other sizes")
         else:
             self.untested.append("other sizes (the output doesn't show which axes may change)")
 
@@ -577,9 +581,11 @@ class Check:
         """The gradient, judged as a function of inputs and cotangents."""
         gradient = self.gradient()
         if gradient is None:
-            text = "second order: give vjp2=" if self.subject.engine == "numpy" else "second order"
+            text = "second order can't be judged"
+            if self.subject.engine == "numpy":
+                text += " without vjp2="
             if self.asked:
-                yield Finding("not judged", f"{text}, asked for by order=2, can't be judged")
+                yield Finding("not judged", f"{text}, or ask for order=1")
             else:
                 self.untested.append("second order")
             return

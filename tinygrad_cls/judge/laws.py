@@ -106,7 +106,7 @@ def layout_findings(exam: Exam) -> Iterator[Finding]:
     plain = exam.numbers(trial.pull_parts(exam.arrays, parts)).copy()
     value = trial.value(exam.arrays)
     tries: list[tuple[str, list[Array], list[Array]]] = []
-    parameters = getattr(getattr(exam.subject, "f", None), "parameters", ())  # of a module
+    parameters = getattr(getattr(exam.subject, "f", None), "lent_to", ())  # check_module's
     for i in (i for i in exam.judged if i not in parameters):
         for words, laid in layouts(exam.arrays[i]):
             if words == "a negative stride" and exam.subject.engine == "torch":

@@ -20,7 +20,8 @@ def of_nothing(s: Scene) -> Iterator[Guess]:
     """What must be asked before all others: nothing came back, or a constant came along."""
     if not s.T.any() and s.u.any():
         yield "unused input", f"the output doesn't depend on {s.name}", s.u
-    yield "zero", "the gradient is zero everywhere", np.zeros_like(s.u)
+    if not s.evidence.flags["kink"][s.rows].any():
+        yield "zero", "the gradient is zero everywhere", np.zeros_like(s.u)
     with np.errstate(invalid="ignore"):
         gap = s.u - s.T
     if np.isfinite(gap).all() and gap.size > s.u.shape[0]:

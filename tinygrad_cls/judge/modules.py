@@ -37,7 +37,7 @@ def check_module(module: Any, inputs: Sequence[Any], options: dict[str, Any]) ->
             return module(*tensors[:count])
 
     call.__name__ = type(module).__name__
-    call.parameters = range(count, count + len(named))  # type: ignore[attr-defined]
+    call.lent_to = range(count, count + len(named))  # type: ignore[attr-defined]
     leaf = ENGINES["torch" if is_torchs(module) else "tinygrad_cls"]().leaf
     given = [x.detach() if hasattr(x, "detach") else leaf(np.array(x)) for x in inputs]
     given = [x.requires_grad_() if is_real(x) else x for x in given]

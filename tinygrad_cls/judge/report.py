@@ -113,6 +113,8 @@ class Finding:
             lines.append(f"   error {self.error:.2g} relative{times}")
         if self.pattern or (self.hint and self.hint != self.kind):
             lines.append(f"   looks like: {self.pattern or self.hint}")
+        elif self.kind == "wrong gradient":
+            lines.append("   looks like none of the known mistakes")
         return lines
 
 

@@ -75,7 +75,7 @@ def add_judge(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
         "\nexamples:\n"
         "  tinygrad-cls judge layers:softplus --vjp softplus_vjp --shapes 3,4\n"
         '  tinygrad-cls judge layers:scale --shapes "3,4; 4" --domain "real; positive"\n'
-        "  tinygrad-cls judge layers:gelu --shapes 5 --against torch --json report.json\n"
+        "  tinygrad-cls judge layers:silu --shapes 5 --against torch --json report.json\n"
         "  tinygrad-cls judge --scoreboard --figure scoreboard.png\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -234,7 +234,8 @@ def compared(question: Question, report: Report, rng: Any) -> list[Finding]:
 
 def settled(finding: Finding, question: Question) -> Finding:
     """What a difference could not judge, the rule could."""
-    if finding.level != UNSURE or "raised" in finding.text:
+    stopped = "raised" in finding.text or "the check stopped" in finding.text
+    if finding.level != UNSURE or stopped:
         return finding
     text = f"{finding.text}; value and gradient are those of {question.shown}"
     return replace(finding, kind="saved by another oracle", text=text)
