@@ -34,7 +34,8 @@ def judged(call: Call, **options: Any) -> Report:
 
 @each(where=differentiable)
 def test_passes(call: Call) -> None:
-    report = judged(call)
+    # of what is made of ops, first order shows that they were put together right
+    report = judged(call, order=None if isinstance(call.entry, Op) else 1)
     order = SOFTENED.get(call.entry.name)
     if order is None:
         assert report.passed, str(report)

@@ -77,6 +77,8 @@ def printable(text: str) -> str:
 
 def names(f: Any, count: int) -> tuple[str, ...]:
     """The names of the first ``count`` inputs, as the function's signature has them."""
+    if isinstance(f, np.ufunc):  # before NumPy 2.4 they have no signature
+        return (("x",) if f.nin == 1 else tuple(f"x{k + 1}" for k in range(f.nin)))[:count]
     try:
         parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):
