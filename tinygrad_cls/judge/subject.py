@@ -195,12 +195,12 @@ class TensorSubject:
     """A function of tensors, of this engine or of another that records a graph."""
 
     def __init__(self, f: Callable[..., Any], count: int, engine: Engine = OWN) -> None:
-        self.f, self.library = f, engine
+        self.f, self.toolkit = f, engine
         self.engine, self.name, self.inputs = engine.name, title(f), names(f, count)
 
     def tensors(self, arrays: Arrays, requires_grad: bool) -> list[Any]:
         """Leaves of the arrays' own memory, laid out as they are."""
-        made = [self.library.leaf(a) for a in arrays]
+        made = [self.toolkit.leaf(a) for a in arrays]
         for x, a in zip(made, arrays, strict=True):
             if requires_grad and a.dtype.kind == "f":
                 x.requires_grad_()
@@ -211,7 +211,7 @@ class TensorSubject:
         y = self.f(*xs)
         parts = list(y) if isinstance(y, tuple | list) else [y]
         for part in parts:
-            if not isinstance(part, self.library.tensor):
+            if not isinstance(part, self.toolkit.tensor):
                 raise Unfit(
                     f"{self.name} returned {kind(part)}: return a tensor or a tuple of them, or "
                     f"give vjp= if it's a function of arrays"
@@ -222,7 +222,7 @@ class TensorSubject:
 
     def values(self, arrays: Arrays) -> tuple[Array, ...]:
         ys = self.run(self.tensors(arrays, False))
-        return tuple(np.array(self.library.array(y.detach())) for y in ys)
+        return tuple(np.array(self.toolkit.array(y.detach())) for y in ys)
 
     def pullback(self, arrays: Arrays, cotangents: Arrays) -> tuple[Any, ...]:
         return self.pulled(arrays, self.run, cotangents)
@@ -274,12 +274,12 @@ class TensorSubject:
         inputs: Sequence[int] | None = None,
     ) -> tuple[Any, ...]:
         """Forward from leaves, of which all (or ``inputs``) require grad, and backward."""
-        with self.library.enable_grad():
+        with self.toolkit.enable_grad():
             xs = self.tensors(arrays, inputs is None)
             for i in inputs or ():
                 xs[i].requires_grad_()
-            found = self.pull(xs, forward(xs), [self.library.leaf(g) for g in cotangents])
-        return tuple(None if g is None else self.library.array(g.detach()) for g in found)
+            found = self.pull(xs, forward(xs), [self.toolkit.leaf(g) for g in cotangents])
+        return tuple(None if g is None else self.toolkit.array(g.detach()) for g in found)
 
     def pull(
         self, xs: Sequence[Any], ys: Sequence[Any], gs: Sequence[Any], create_graph: bool = False
@@ -289,7 +289,7 @@ class TensorSubject:
         leaves = [x for x in xs if x.requires_grad]
         if not pairs or not leaves:
             return [None] * len(xs)
-        found = self.library.grad(
+        found = self.toolkit.grad(
             [y for y, _ in pairs],
             leaves,
             [g for _, g in pairs],
@@ -305,7 +305,7 @@ class TensorSubject:
         count = len(self.inputs)
 
         def pulled(*args: Any) -> Any:
-            with self.library.enable_grad():
+            with self.toolkit.enable_grad():
                 leaves = [x if x.requires_grad else x.detach() for x in args[:count]]
                 for x in leaves:
                     if x.is_floating_point() and not x.requires_grad:
@@ -313,7 +313,7 @@ class TensorSubject:
                 found = self.pull(leaves, self.run(leaves), args[count:], create_graph=True)
             return tuple(args[i] * 0 if found[i] is None else found[i] for i in wanted)
 
-        made = TensorSubject(pulled, 0, self.library)
+        made = TensorSubject(pulled, 0, self.toolkit)
         made.name, made.inputs = f"gradient of {self.name}", (*self.inputs, "g")
         return made
 
