@@ -76,8 +76,8 @@ def consistent(best: Array, bound: Array) -> tuple[Array, Array]:
 class Slopes:
     """The slopes of m outputs along n directions, as (n, m) arrays.
 
-    The slope lies in [low, high], to ``error``; the two differ at a kink. bend: right minus left
-    slope, where it's more than its error. flags: what else was met, of all outputs together.
+    The slope lies in [low, high], to ``error``; the two differ at a kink or a jump. kink, jump,
+    infinite, one_sided: what was met, as booleans.
     """
 
     low: Array

@@ -26,7 +26,8 @@ DIRECTIONS = 6
 class Along:
     """A direction's slope by differences and by the gradient, for the cotangent that differs most.
 
-    members: the coordinates that move. error: of ``truth``; ratio: the multiple of the noise floor.
+    members: the coordinates that move. low, high: the slope, which differs from side to side at a
+    kink; floor: its noise; ratio: how many times that ``yours`` is off.
     """
 
     members: list[Coordinate]

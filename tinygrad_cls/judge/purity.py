@@ -24,12 +24,18 @@ def forward_mutation(trial: Trial, arrays: Arrays) -> Iterator[Finding]:
     """The function leaves its inputs alone."""
     copies = [a.copy() for a in arrays]
     trial.subject.values(copies)
-    for i in changed(arrays, copies):
+    yield from written("forward", trial, changed(arrays, copies))
+
+
+def written(who: str, trial: Trial, inputs: Sequence[int]) -> Iterator[Finding]:
+    """A finding for each input that was written into."""
+    for i in inputs:
+        name = trial.subject.inputs[i]
         yield Finding(
             "mutation",
-            f"forward wrote into input {trial.subject.inputs[i]}",
+            f"{who} wrote into input {name}",
             hint="mutates input",
-            pattern=f"forward writes into {trial.subject.inputs[i]}",
+            pattern=f"{who} writes into {name}",
         )
 
 
@@ -38,13 +44,7 @@ def backward_mutation(trial: Trial, arrays: Arrays, g: Array) -> Iterator[Findin
     copies, parts = [a.copy() for a in arrays], trial.cotangents(g)
     kept = [p.copy() for p in parts]
     trial.pull_parts(copies, parts)
-    for i in changed(arrays, copies):
-        yield Finding(
-            "mutation",
-            f"backward wrote into input {trial.subject.inputs[i]}",
-            hint="mutates input",
-            pattern=f"backward writes into {trial.subject.inputs[i]}",
-        )
+    yield from written("backward", trial, changed(arrays, copies))
     if changed(kept, parts):
         yield Finding(
             "mutation",
