@@ -1,0 +1,1 @@
+"""The pages of the classroom in a real browser, headless."""
