@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from . import nn
-from .judge.subject import ENGINES, MAKERS, Engine, Subject, TensorSubject
-from .random import get_rng_state, set_rng_state
-from .serialize import FileRefused
+from .. import nn
+from ..judge.subject import ENGINES, MAKERS, Engine, Subject, TensorSubject
+from ..random import get_rng_state, set_rng_state
+from ..serialize import FileRefused
 
 
 def pytorch() -> ModuleType:
@@ -49,7 +49,7 @@ def from_torch(x: Any) -> Any:
     """
     torch = pytorch()
 
-    from .serialize.pt import decode
+    from ..serialize.pt import decode
 
     def tensors(found: Any) -> Any:
         file = io.BytesIO()
@@ -78,7 +78,7 @@ def to_torch(x: Any) -> Any:
     """
     torch = pytorch()
 
-    from .serialize.pt import encode
+    from ..serialize.pt import encode
 
     def tensors(found: Any) -> Any:
         return torch.load(io.BytesIO(encode(found)), weights_only=True)
