@@ -179,8 +179,21 @@ def csv(folder: Path, text: str | bytes) -> Path:
             ("x1", "x2"),
             ("c, t", "dog"),
         ),
+        (BODY.replace(",", ";"), ("x1", "x2"), ("0", "1")),
+        ('a,"b; in m",kind\n' + BODY, ("a", "b; in m"), ("0", "1")),
+        ("a\tb, in m\tkind\n" + BODY.replace(",", "\t"), ("a", "b, in m"), ("0", "1")),
     ],
-    ids=["plain", "header", "byte order mark", "blanks", "numbers in order", "words"],
+    ids=[
+        "plain",
+        "header",
+        "byte order mark",
+        "blanks",
+        "numbers in order",
+        "words",
+        "semicolons",
+        "a semicolon",
+        "tabs",
+    ],
 )
 def test_reads_points(
     tmp_path: Path, text: str, features: tuple[str, ...], classes: tuple[str, ...]
@@ -198,7 +211,7 @@ WRONG = {
     "only a header": ("a,b,c\n", "holds no points"),
     "one column": ("1\n2\n", "1 column: at least two features"),
     "two columns": ("1,0\n2,1\n", "2 columns: at least two features"),
-    "semicolons": (BODY.replace(",", ";"), "holds no points|separated by commas"),
+    "spaces": ("0 " + BODY.replace(",", " "), "holds no points|separated by commas"),
     "ragged": (BODY + "1,2\n", "line 6: 2 columns where the first has 3"),
     "header too short": ("a,b\n" + BODY, "2 columns"),
     "a word": (BODY + "1,two,0\n", "line 6: 'two' is not a number"),

@@ -1,6 +1,7 @@
 """The tutorial's circles and blobs, and the reader's own points."""
 
 import csv
+import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,16 +73,34 @@ def split(points: Points, X_type: dtype, y_type: dtype) -> Split:
 
 
 def from_csv(path: str | Path) -> Points:
-    """The points of a comma-separated file: features, and the class in the last column.
+    """The points of a comma-separated file, as :func:`from_text` reads them.
 
-    A class is named by a number or by a word. The first line may name the columns.
     Raises DataError for everything that is not such a file, and OSError if it cannot be read.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
+            text = file.read()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not comma-separated text: {error}") from error
+    return from_text(text, str(path))
+
+
+def from_text(text: str, path: str) -> Points:
+    r"""The points of comma-separated text: features, and the class in the last column.
+
+    Tabs or semicolons may separate, too. A class is named by a number or by a word. The first line
+    may name the columns. path: what messages call the text.
+
+    >>> points = from_text("size;weight;animal\n1;2;cat\n3;4;dog\n5;6;cat\n7;8;dog\n", "pets")
+    >>> points.features, points.classes, points.y.tolist()
+    (('size', 'weight'), ('cat', 'dog'), [0, 1, 0, 1])
+    """
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    separator = max("\t;,", key=first.count)  # in a tie ";": the commas are decimal ones
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
         raise DataError(f"{path} is not comma-separated text: {error}") from error
     rows = [(line, row) for line, row in rows if any(row)]
     header = rows.pop(0)[1] if rows and not any(_is_number(cell) for cell in rows[0][1]) else []
@@ -92,7 +111,7 @@ def from_csv(path: str | Path) -> Points:
     if width < 3:
         raise DataError(
             f"{path} has {width} column{'s' * (width > 1)}: "
-            "at least two features and a class are needed, separated by commas"
+            "at least two features and a class are needed, separated by commas, semicolons or tabs"
         )
     for line, row in rows:
         if len(row) != width:
@@ -116,7 +135,7 @@ def _plain(number: float) -> str:
     return str(int(number)) if number.is_integer() else str(number)
 
 
-def _feature(path: str | Path, line: int, cell: str) -> float:
+def _feature(path: str, line: int, cell: str) -> float:
     if not _is_number(cell):
         raise DataError(f"{path}, line {line}: {cell!r} is not a number")
     if not math.isfinite(value := float(cell)):
@@ -124,9 +143,7 @@ def _feature(path: str | Path, line: int, cell: str) -> float:
     return value
 
 
-def _classes(
-    path: str | Path, labels: list[tuple[int, str]]
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _classes(path: str, labels: list[tuple[int, str]]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Number the classes from 0, in the order of their numbers or else of the alphabet."""
     for line, label in labels:
         if not label or (_is_number(label) and not math.isfinite(float(label))):
