@@ -95,6 +95,9 @@ PLUMBING = {
 }  # fmt: skip
 """Names that Python, copying and pickling ask for; what they do stands in other rows."""
 
+NAMESAKES = {"trace": "records what a block computes; torch's is the sum of a matrix's diagonal"}
+"""Names that both packages have for different things: the contract lists them as exceptions."""
+
 
 # --- what both have -------------------------------------------------------------------------------
 
@@ -143,6 +146,7 @@ def surface() -> tuple[Shared, ...]:
             Shared(module, name, getattr(ours, name), getattr(theirs, name))
             for name in sorted(public(ours), key=lambda name: (name.lower(), name))
             if hasattr(theirs, name) and not isinstance(getattr(ours, name), ModuleType)
+            if name not in NAMESAKES
         ]
     first = {id(s.ours): s.path for s in reversed(shared)}
     classes = {s.path: s.ours for s in shared if isinstance(s.ours, type)}

@@ -37,11 +37,13 @@ FLOORS: list[tuple[str, str]] = [
     ("5", "judge"),
     ("5", "autograd"),
     ("5", "nn optim utils"),
-    ("6", "replay trace serialize"),
+    ("6", "replay serialize"),
     ("6", "_torch"),
+    ("6", "trace"),
     ("front door", DOOR),
-    ("7", "experiments estimator sweep explain lint lessons playground"),
-    ("7", "scoreboard pytest_plugin"),
+    ("7", "experiments"),
+    ("7", "stepper explain lint lessons estimator sweep"),
+    ("7", "playground scoreboard pytest_plugin"),
     ("8", "__main__"),
 ]
 NEIGHBOURS = "4"  # the floor whose rooms may import one another

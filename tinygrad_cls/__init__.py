@@ -92,6 +92,7 @@ from .random import (
 )
 from .replay import compile
 from .serialize import load, save
+from .trace import trace
 
 __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "BoolTensor",
@@ -185,6 +186,7 @@ __all__ = [  # and every entry of ops.TABLE that torch has a public name for
     "subtract",
     "tensor",
     "to_torch",
+    "trace",
     "uint8",
     "utils",
     "zeros",

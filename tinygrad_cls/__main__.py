@@ -19,8 +19,8 @@ import tinygrad_cls
 from . import nn
 from .experiments import EXPERIMENTS, DataError, MissingExtra, Run, extra, from_csv, train
 from .experiments.figures import FILE_TYPES, run_figure, save
-from .experiments.output import replacing, to_json
-from .scoreboard.command import WrongCall, add_judge
+from .experiments.output import WrongCall, replacing, to_json
+from .scoreboard.command import add_judge
 
 
 def main(argv: Sequence[str] | None = None) -> int:

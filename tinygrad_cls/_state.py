@@ -20,7 +20,7 @@ class _State(threading.local):
     grad_enabled: bool = True
     inference: bool = False
     events: list[Any] | None = None  # of the recording that runs
-    watch: Any = None  # of anomaly detection
+    watch: Any = None  # of anomaly detection or a trace
     tape: Any = None  # what takes every op's event for these two
     recorder: Any = None  # of replay: what no op does is told to it
 

@@ -122,7 +122,9 @@ def chain_rule(
     wanted = set(targets) if targets is not None else set()
     useful = leading_to(wanted, [edge for edge, _ in seeds]) if targets is not None else None
     found: dict[Any, Any] = {}
-    watch = state.watch  # anomaly detection's
+    watch = state.watch
+    if watch is not None:
+        watch.begins(seeds)
 
     arriving = seeds
     while True:
@@ -149,10 +151,8 @@ def chain_rule(
                 found[node] = g
             arriving = ()
             continue
-        if watch is None:
-            arriving = node.pull(g, useful, lift)
-        else:
-            arriving = watch.pull(node, g, useful, lift)
+        args = g, useful, lift
+        arriving = node.pull(*args) if watch is None else watch.pull(node, *args)
         if not keep:
             node.release()
 
@@ -210,17 +210,17 @@ def backward(
     """
     if create_graph:
         warnings.warn(CYCLE, stacklevel=3)
-    if inputs is None:
-        for leaf, g in run(tensors, grad_tensors, None, retain_graph, create_graph).items():
-            leaf._accumulate(g)
-        return
-    inputs, edges = sought(inputs, "backward")
-    for x in inputs:
-        x.retain_grad()
+    edges = None
+    if inputs is not None:
+        inputs, edges = sought(inputs, "backward")
+        for x in inputs:
+            x.retain_grad()
     found = run(tensors, grad_tensors, edges, retain_graph, create_graph)
-    for leaf in dict.fromkeys(inputs):
+    for leaf in found if inputs is None else dict.fromkeys(inputs):
         if leaf in found:
             leaf._accumulate(found[leaf])
+    if state.watch is not None:
+        state.watch.ends(found)
 
 
 def several(tensors: Any) -> Sequence[Any]:

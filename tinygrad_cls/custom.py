@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import partial, wraps
+from functools import partial, update_wrapper, wraps
 from typing import Any
 
 import numpy as np
@@ -156,6 +156,7 @@ def held(made: Op, i: int, formula: Formula) -> Formula:
             return gx
         return gx.to(dtype=dtype) if hasattr(gx, "_apply") else gx.astype(dtype, copy=False)
 
+    update_wrapper(checked, function, assigned=(), updated=())  # whose source a trace shows
     which = f"{x}_shapes" if variadic else f"{x}_shape"
     return Formula(checked, (*formula.needs, "i", which, f"{x}_dtype"))
 

@@ -22,13 +22,14 @@ class Watch:
     backward asks instead of a node, to blame those lines where it goes wrong.
     """
 
-    def __init__(self, check_nan: bool, events: list[Any] | None = None) -> None:
+    def __init__(self, check_nan: bool, outer: Any = None, events: Any = None) -> None:
         self.check_nan = check_nan
+        self.outer = outer  # what watches already: a trace
         self.events = events
 
-    def over(self, events: list[Any] | None) -> Watch:
+    def over(self, events: Any) -> Watch:
         """The same watch, handing the events on to a recording."""
-        return Watch(self.check_nan, events)
+        return Watch(self.check_nan, self.outer, self.outer.over(events) if self.outer else events)
 
     def append(self, event: Any) -> None:
         """Takes the event of an op that was just applied."""
@@ -37,6 +38,20 @@ class Watch:
         if self.events is not None:
             self.events.append(event)
 
+    def made(self, node: Node) -> None:
+        """Takes the node of a Function."""
+        note(node)
+
+    def begins(self, seeds: Any) -> None:
+        """A backward pass starts."""
+        if self.outer is not None:
+            self.outer.begins(seeds)
+
+    def ends(self, leaves: Any) -> None:
+        """A backward pass has added the cotangents of ``leaves`` to their gradients."""
+        if self.outer is not None:
+            self.outer.ends(leaves)
+
     def pull(
         self, node: Node, g: Any, useful: set[Any] | None, lift: Lift | None
     ) -> list[tuple[Any, Any]]:
@@ -44,7 +59,10 @@ class Watch:
         called its op.
         """
         try:
-            pulled = node.pull(g, useful, lift)
+            if self.outer is None:
+                pulled = node.pull(g, useful, lift)
+            else:
+                pulled = self.outer.pull(node, g, useful, lift)
             if self.check_nan:
                 refuse_nan(node, pulled)
         except Exception:
@@ -86,8 +104,9 @@ class set_detect_anomaly:  # noqa: N801  (torch's name)
     """Switches anomaly detection on or off at once; as a context manager, back again at the end."""
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
-        self._found = state.watch
-        set_tape(watch=Watch(check_nan) if mode else None)
+        self._found = found = state.watch
+        outer = found.outer if isinstance(found, Watch) else found
+        set_tape(watch=Watch(check_nan, outer) if mode else outer)
 
     def __enter__(self) -> None: ...
 

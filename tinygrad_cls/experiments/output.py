@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""What commands share: files that are there whole or not at all, and the error of a wrong call."""
 
 import json
 import math
@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
+
+
+class WrongCall(Exception):
+    """What was asked for cannot be done; the message says why in one line."""
 
 
 @contextmanager

@@ -24,7 +24,7 @@ import numpy as np
 from .. import judge
 from .._torch import pytorch
 from ..experiments.extras import extra
-from ..experiments.output import replacing
+from ..experiments.output import WrongCall, replacing
 from ..judge import adapters, domains
 from ..judge.strategies import arrays
 from ..judge.subject import Subject, Unfit, title
@@ -55,10 +55,6 @@ OF_A_CHECK = (
     "html",
 )  # fmt: skip
 OF_THE_SCOREBOARD = ("figure", "only")
-
-
-class WrongCall(Exception):
-    """What was asked for cannot be done; the message says why in one line."""
 
 
 def add_judge(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
