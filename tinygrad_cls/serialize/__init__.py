@@ -1,11 +1,11 @@
 """Weights files: :func:`save` and :func:`load` of state dicts, in three formats.
 
-| suffix | holds | keeps |
-|---|---|---|
-| ``.safetensors`` | a dict of tensors (needs ``pip install tinygrad_cls[safetensors]``) | values |
-| ``.npz`` | a dict of tensors, for NumPy | values, and the order of the keys |
-| any other, such as ``.pt`` | nested containers of tensors and numbers, for torch | also shared memory, strides, ``requires_grad``, and which tensors are Parameters |
-"""  # noqa: E501
+- ``.safetensors`` holds a dict of tensors (needs ``pip install tinygrad_cls[safetensors]``), and
+  keeps their values.
+- ``.npz`` holds a dict of tensors, for NumPy, and keeps values and the order of the keys.
+- Any other, such as ``.pt``, holds nested containers of tensors and numbers, for torch, and also
+  keeps shared memory, strides, ``requires_grad``, and which tensors are Parameters.
+"""
 
 from __future__ import annotations
 
