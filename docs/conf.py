@@ -30,31 +30,33 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "mathml",
     "derivatives",
+    "lesson_gallery",
 ]
 exclude_patterns = ["_build", "lessons/**/*.ipynb", "lessons/**/*.py.md5"]
 default_role = "literal"
 highlight_language = "none"  # a fence without a language holds output
 nitpicky = False
 
-# --- pages in Markdown, which read well on their own too --------------------------------------------
+# --- pages in Markdown, which read well on their own too ------------------------------------------
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 myst_dmath_double_inline = True
 
-# --- docstrings -------------------------------------------------------------------------------------
+# --- docstrings -----------------------------------------------------------------------------------
 
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
+autodoc_inherit_docstrings = False
+add_module_names = False
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"  # they stand in the source, where torch's are; here they'd hide the names
+autodoc_typehints = "none"  # signatures as torch documents them
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
-napoleon_custom_sections = [("Shape", "params_style")]
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
 
-# --- lessons: run while the site is built, where a failing assert stops it ---------------------------
+# --- lessons: run while the site is built, where a failing assert stops it ------------------------
 
 galleries = lesson_gallery.write(HERE / "_build" / "lessons")
 sphinx_gallery_conf = {
@@ -70,11 +72,13 @@ sphinx_gallery_conf = {
     "capture_repr": ("_repr_html_",),
     "reset_modules": (),
     "thumbnail_size": (320, 224),
+    "default_thumb_file": lesson_gallery.thumbnail(HERE / "_build" / "lessons" / "lesson.png"),
 }
 mpl.rcParams.update({"svg.hashsalt": project, "font.family": ["DejaVu Sans"]})
 
-# --- looks ------------------------------------------------------------------------------------------
+# --- looks ----------------------------------------------------------------------------------------
 
+BRAND = ["color-brand-primary", "color-brand-content", "color-api-name", "color-api-pre-name"]
 html_theme = "furo"
 html_title = project
 html_static_path = ["_static"]
@@ -84,6 +88,6 @@ html_copy_source = False
 html_show_sourcelink = False
 html_last_updated_fmt = None
 html_theme_options = {
-    "light_css_variables": {"color-brand-primary": "#0b5cad", "color-brand-content": "#0b5cad"},
-    "dark_css_variables": {"color-brand-primary": "#7cb7f5", "color-brand-content": "#7cb7f5"},
+    "light_css_variables": dict.fromkeys(BRAND, "#0b5cad"),
+    "dark_css_variables": dict.fromkeys(BRAND, "#7cb7f5"),
 }

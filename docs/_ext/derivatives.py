@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 from docutils import nodes
@@ -101,16 +101,18 @@ def listed(parts: Iterable[nodes.Node]) -> nodes.paragraph:
     return line
 
 
-def table(heads: dict[str, int], lines: Iterable[list[list[nodes.Node]]]) -> nodes.table:
-    """A table of cells, each a list of nodes, with a head and a width for each column."""
-    titles = [[nodes.paragraph("", head)] for head in heads]
-    head, *body = [
-        nodes.row("", *(nodes.entry("", *cell) for cell in line)) for line in [titles, *lines]
-    ]
+def cells(*contents: list[nodes.Node]) -> nodes.row:
+    """A row of a table."""
+    return nodes.row("", *(nodes.entry("", *content) for content in contents))
+
+
+def table(heads: dict[str, int], lines: Iterable[list[nodes.row]]) -> nodes.table:
+    """A table of rows, with a head and a width in percent for each column."""
     group = nodes.tgroup("", cols=len(heads))
     group += [nodes.colspec(colwidth=width) for width in heads.values()]
-    group += [nodes.thead("", head), nodes.tbody("", *body)]
-    return nodes.table("", group, classes=["derivatives"])
+    head = cells(*([nodes.paragraph("", head)] for head in heads))
+    group += [nodes.thead("", head), nodes.tbody("", *chain.from_iterable(lines))]
+    return nodes.table("", group, classes=["derivatives", "colwidths-given"])
 
 
 class DerivativeTable(SphinxDirective):
@@ -130,32 +132,34 @@ class DerivativeTable(SphinxDirective):
             )
         else:
             made = table(HEADS, [self.op(row) for row in entries])
-        title = title.split(":")[0]  # of a long comment its first words
+        title = title.partition(":")[0]  # of a long comment its first words
         heading = nodes.title("", title[0].upper() + title[1:])
         return nodes.section("", heading, made, ids=[nodes.make_id(title)])
 
-    def op(self, row: Row) -> list[list[nodes.Node]]:
-        """The cells of an op."""
+    def op(self, row: Row) -> list[nodes.row]:
+        """A row for each derivative of an op; the rest spans them."""
         law = nodes.paragraph("", "", code(row.entry.law.text, "law"))
-        start = [[self.named(row.name), law], [nodes.paragraph("", row.entry.__doc__)]]
+        about = [self.named(row.name), law], [nodes.paragraph("", row.entry.__doc__)]
         types = [nodes.paragraph("", row.entry.types)]
         its = derivatives(row.entry)
         if not its:
-            none = nodes.paragraph("", "", grey("not differentiable"))
-            return [*start, [none], [], types]
-        formulas = [nodes.paragraph("", "", code(f"d_{d.input} = {d.formula}")) for d in its]
-        kept = [listed([*map(code, d.arrays), *map(grey, d.others)] or [grey("nothing")])
-                for d in its]  # fmt: skip
-        if len({line.astext() for line in kept}) == 1:
-            return [*start, formulas, kept[:1], types]
-        for line, d in zip(kept, its, strict=True):
-            line.insert(0, nodes.inline("", f"for {d.input}: "))
-        return [*start, formulas, kept, types]
+            none = [nodes.paragraph("", "", grey("not differentiable"))]
+            return [cells(*about, none, [], types)]
+        found = []
+        for d in its:
+            formula = [nodes.paragraph("", "", code(f"d_{d.input} = {d.formula}"))]
+            kept = listed([*map(code, d.arrays), *map(grey, d.others)] or [grey("nothing")])
+            found.append(cells(formula, [kept]))
+        first, last = cells(*about).children, cells(types).children
+        for cell in (*first, *last) if len(its) > 1 else ():
+            cell["morerows"] = len(its) - 1
+        found[0][:] = [*first, *found[0].children, *last]
+        return found
 
-    def composition(self, row: Row) -> list[list[nodes.Node]]:
-        """The cells of a function that is made of ops."""
+    def composition(self, row: Row) -> list[nodes.row]:
+        """The row of a function that is made of ops."""
         text = inspect.cleandoc(row.entry.__doc__)
-        return [[self.named(row.name)], self.parse_text_to_nodes(text)]
+        return [cells([self.named(row.name)], self.parse_text_to_nodes(text))]
 
     def named(self, name: str) -> nodes.paragraph:
         """An entry's name, which ``:ref:`op-NAME``` leads to."""
@@ -178,7 +182,8 @@ class OpFunctions(SphinxDirective):
             text = inspect.cleandoc(row.entry.__doc__)
             if isinstance(row.entry, Op):  # a formula, not reStructuredText
                 text = plain(text)
-                text += f" :ref:`Derivatives <op-{row.name.lower()}>`."
+            if getattr(row.entry, "formulas", None):
+                text += f" (:ref:`Derivative <op-{row.name.lower()}>`)"
             lines += [f".. py:function:: {row.name}{signature(row.entry)}", ""]
             lines += [f"   {line}" for line in text.splitlines()] + [""]
         return self.parse_text_to_nodes("\n".join(lines))
@@ -213,6 +218,7 @@ def method_doc(_: Any, what: str, __: str, obj: Any, ___: Any, lines: list[str])
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Registers the directives."""
+    app.setup_extension("sphinx.ext.autodoc")
     app.add_directive("derivative-table", DerivativeTable)
     app.add_directive("op-functions", OpFunctions)
     app.connect("autodoc-process-signature", method_signature)
