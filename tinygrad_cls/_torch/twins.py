@@ -31,7 +31,8 @@ def twin(name: str) -> Callable[..., Any] | None:
         return known if callable(known) else named(known)
     places = (torch, torch.nn.functional, torch.Tensor)
     found: Any = next((getattr(p, name) for p in places if hasattr(p, name)), None)
-    return found if found is None or callable(found) else found.__get__  # mT is a property
+    function: Callable[..., Any] | None = found
+    return function if found is None or callable(found) else found.__get__  # mT is a property
 
 
 def concatenate(*xs: Any, dim: int = 0) -> Any:
@@ -153,7 +154,7 @@ TWINS: dict[str, str | Callable[..., Any]] = {
     "put_along": lambda x, index, shape, dim: adjoint(x, gathered, shape, index, dim),
     "replaced": replaced,
     "reshape": lambda x, *shape: x.reshape(*shape),  # torch.reshape wants a tuple
-    "reshaped": "reshape",
+    "reshaped": lambda x, shape, copy=True: x.reshape(shape),
     "rows": lambda x: x.sum(0),
     "smooth_l1": lambda a, b, beta=1.0: paired("smooth_l1_loss", a, b, beta=beta),
     "smooth_sign": lambda a, b, beta=1.0: slope("smooth_l1_loss", a, b, beta=beta),
