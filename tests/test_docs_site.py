@@ -44,9 +44,9 @@ def command(line: str) -> str:
     program, *arguments = shlex.split(line)
     assert [program, *arguments[:2]] == ["python", "-m", "tinygrad_cls"], line
     said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        with contextlib.suppress(SystemExit):
-            main(arguments[2:])
+    both = contextlib.redirect_stdout(said), contextlib.redirect_stderr(said)
+    with both[0], both[1], contextlib.suppress(SystemExit):
+        main(arguments[2:])
     return said.getvalue()
 
 

@@ -88,6 +88,12 @@ def code(text: str, *classes: str) -> nodes.literal:
     return nodes.literal(text, text, classes=list(classes))
 
 
+def prose(text: str) -> nodes.paragraph:
+    """An op's doc: text, formulas, and names in single backticks."""
+    parts = [code(part) if i % 2 else nodes.Text(part) for i, part in enumerate(text.split("`"))]
+    return nodes.paragraph("", "", *parts)
+
+
 def grey(text: str) -> nodes.inline:
     """Text of less weight."""
     return nodes.inline(text, text, classes=["grey"])
@@ -101,9 +107,12 @@ def listed(parts: Iterable[nodes.Node]) -> nodes.paragraph:
     return line
 
 
-def cells(*contents: list[nodes.Node]) -> nodes.row:
-    """A row of a table."""
-    return nodes.row("", *(nodes.entry("", *content) for content in contents))
+def cells(*contents: list[nodes.Node], names: tuple[str, ...] = ()) -> nodes.row:
+    """A row of a table; the last cells have names for the style sheet."""
+    row = nodes.row("", *(nodes.entry("", *content) for content in contents))
+    for cell, name in zip(row.children[-len(names) :], names, strict=False):
+        cell["classes"].append(name)
+    return row
 
 
 def table(heads: dict[str, int], lines: Iterable[list[nodes.row]]) -> nodes.table:
@@ -139,18 +148,18 @@ class DerivativeTable(SphinxDirective):
     def op(self, row: Row) -> list[nodes.row]:
         """A row for each derivative of an op; the rest spans them."""
         law = nodes.paragraph("", "", code(row.entry.law.text, "law"))
-        about = [self.named(row.name), law], [nodes.paragraph("", row.entry.__doc__)]
+        about = [self.named(row.name), law], [prose(row.entry.__doc__)]
         types = [nodes.paragraph("", row.entry.types)]
         its = derivatives(row.entry)
         if not its:
             none = [nodes.paragraph("", "", grey("not differentiable"))]
-            return [cells(*about, none, [], types)]
+            return [cells(*about, none, [], types, names=("types",))]
         found = []
         for d in its:
             formula = [nodes.paragraph("", "", code(f"d_{d.input} = {d.formula}"))]
             kept = listed([*map(code, d.arrays), *map(grey, d.others)] or [grey("nothing")])
-            found.append(cells(formula, [kept]))
-        first, last = cells(*about).children, cells(types).children
+            found.append(cells(formula, [kept], names=("formula", "kept")))
+        first, last = cells(*about).children, cells(types, names=("types",)).children
         for cell in (*first, *last) if len(its) > 1 else ():
             cell["morerows"] = len(its) - 1
         found[0][:] = [*first, *found[0].children, *last]
@@ -167,7 +176,10 @@ class DerivativeTable(SphinxDirective):
         domain, label = self.env.domains.standard_domain, f"op-{name.lower()}"
         domain.labels[label] = (self.env.docname, anchor, name)
         domain.anonlabels[label] = (self.env.docname, anchor)
-        return nodes.paragraph("", "", code(name, "op"), ids=[anchor])
+        shown = nodes.literal(classes=["op"])
+        for word in re.findall("[^_]+_?", name):  # a long name breaks between its words
+            shown += [nodes.Text(word), nodes.raw("", "<wbr>", format="html")]
+        return nodes.paragraph("", "", shown, ids=[anchor])
 
 
 class OpFunctions(SphinxDirective):

@@ -46,9 +46,9 @@ def write(folder: Path) -> dict[str, str]:
         its = folder / language
         its.mkdir(parents=True, exist_ok=True)
         files = {"GALLERY_HEADER.rst": f"{title}\n{'=' * 2 * len(title)}\n\n{about}\n"}
-        for number in lessons.numbers():
-            name = f"lesson_{number:02}_{language}.py"  # one name twice would confuse links
-            files[name] = lessons.source(number, language)
+        suffix = "" if language == "en" else f"_{language}"  # one name twice confuses links
+        for number, file in lessons.FILES.items():
+            files[f"{file.stem}{suffix}.py"] = lessons.source(number, language)
         for old in its.iterdir():
             if old.name not in files:
                 old.unlink()
