@@ -22,8 +22,8 @@ export OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS MPLBACKEND
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test test-long check lint types lowest test-lowest wheel bench scoreboard
-.PHONY: format clean distclean
+.PHONY: help setup demo play docs test test-long check lint types lowest test-lowest wheel bench
+.PHONY: scoreboard format clean distclean
 
 help: ## show this list
 	@echo "usage: make TARGET [VARIABLE=value ...]"
@@ -43,13 +43,20 @@ setup: $(READY) ## set up .venv; the other targets do it themselves
 demo: $(READY) ## the main job: train on both engines, compare every number, draw into out/
 	$(PY) -m reference --out out $(ARGS)
 
-test: $(READY) ## all tests
+play: $(READY) ## the playground: train, step through backward and compare, in the browser
+	$(PY) -m tinygrad_cls play $(ARGS)
+
+docs: $(READY) ## the documentation site into out/docs; a warning or an outside load is an error
+	$(PY) -m sphinx -q -W --keep-going -b html docs out/docs
+	$(PY) docs/_ext/outside.py out/docs
+
+test: $(READY) ## all tests; those of pages need Debian's chromium and chromium-driver
 	$(PY) -m pytest -n $(JOBS) --maxprocesses 8 $(ARGS)
 
 test-long: $(READY) ## all tests with many more random examples, by hand
 	HYPOTHESIS_PROFILE=long $(PY) -m pytest -n $(JOBS) --maxprocesses 8 $(ARGS)
 
-check: lint types test lowest wheel ## everything that must hold before a change lands
+check: lint types test lowest wheel docs ## everything that must hold before a change lands
 	@echo "make check: all passed"
 
 lint: $(READY) ## ruff's rules and format
