@@ -55,13 +55,24 @@ def page(scene: dict[str, Any], lang: str = "en") -> str:
     return Template(part("page.html")).substitute(
         lang=lang,
         policy=policy,
-        title=html.escape(scene["title"] or strings()[lang]["title"]),
+        title=html.escape(said(scene["title"] or {"key": "title"}, lang)),
         style=style,
         noscript=NOSCRIPT,
         scene=inert(scene),
         strings=inert(strings()),
         script=script,
     )
+
+
+def said(text: str | dict[str, Any], lang: str) -> str:
+    """A text of the scene in a language, as the page's own script says it.
+
+    >>> said({"key": "count", "n": 2, "of": 3}, "en")
+    '2 of 3'
+    """
+    if isinstance(text, str):
+        return text
+    return strings()[lang][text["key"]].format_map(text)
 
 
 def digest(text: str) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import os
 import re
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .graph import Graph, collapse, module_id
+from .korean import korean
 from .nudge import STEPS, nudges
 from .record import Array, Step, Trace, Value
 from .references import REFERENCES, Compared
@@ -26,14 +27,19 @@ CELLS = (
     20_000  # whose sums are written out, and zeros explained: the page of a long trace stays small
 )
 DRAWN = 150  # nodes of a picture: of a larger graph modules are closed
+Said: TypeAlias = str | dict[str, Any]
 TOLERANCE = 1e-10
 """How close float64 gradients must be to PyTorch's, relative to the largest of all leaves."""
 
 
-def scene(trace: Trace, *, title: str = "", about: str = "", torch: bool = True) -> dict[str, Any]:
+def scene(
+    trace: Trace, *, title: Said = "", about: Said = "", torch: bool = True, lines: bool = True
+) -> dict[str, Any]:
     """What the stepper needs of a trace.
 
-    ``torch``: compare every gradient with PyTorch's, where it's installed.
+    ``title`` and ``about`` head the page: texts, or ``{"key": ...}`` and the values of one of its
+    strings, which is there in every language; by default it says what it is. ``torch``: compare
+    every gradient with PyTorch's, where it's installed. ``lines``: show the user's lines of code.
 
     >>> import tinygrad_cls as tg
     >>> w = tg.tensor([1.0, -2.0], requires_grad=True)
@@ -45,21 +51,22 @@ def scene(trace: Trace, *, title: str = "", about: str = "", torch: bool = True)
     >>> made["tables"][made["steps"][2]["after"]]["data"]
     [2.0, -4.0]
     """
-    return Scene(trace).made(title, about, torch)
+    return Scene(trace, lines).made(title, about, torch)
 
 
 class Scene:
     """The tables of a scene, each once."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, lines: bool) -> None:
         self.trace = trace
+        self.lines = lines
         self.tables: list[dict[str, Any]] = []
         self.known: dict[Any, int] = {}
         self.walker = Walker(trace)
         self.calls = self.walker.calls
         self.budget = CELLS
 
-    def made(self, title: str, about: str, torch: bool) -> dict[str, Any]:
+    def made(self, title: Said, about: Said, torch: bool) -> dict[str, Any]:
         """The whole scene."""
         trace = self.trace
         graph = trace.graph(collapse=False)
@@ -127,8 +134,8 @@ class Scene:
             "input": step.input,
             "source": step.rule.source,
             "symbols": step.rule.symbols,
-            "words": step.rule.words,
-            "line": short(call.line) if call is not None else "",
+            "words": {"en": step.rule.words, "ko": korean(step.op, step.slot)},
+            "line": short(call.line) if call is not None and self.lines else "",
             "g": self.table(step.g),
             "operands": self.operands(step),
             "local": self.table(step.local) if step.g is not None and step.g.size > 1 else None,

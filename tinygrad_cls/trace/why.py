@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,6 +112,7 @@ class Walker:
         for step in trace.steps:
             self.arrivals.setdefault((step.backward, step.receiver), []).append(step)
         self._factors: dict[int, Factors] = {}
+        self._reached: dict[int, Factors] = {}  # at operands of ones
 
     def factors(self, step: Step) -> Factors:
         """Of a step, computed once."""
@@ -144,13 +146,23 @@ class Walker:
         if not len(passing):
             return self.stopped(step, cell, indices)
         stopped = passing[step.g.ravel()[passing] == 0]
-        facts = {"terms": len(indices), "blocked": len(indices) - len(passing)}
+        terms = self.terms(step, cell, len(passing))
+        facts = {"terms": terms, "blocked": terms - len(passing)}
         if len(stopped) < len(passing):
             small = not np.any(slopes * g)
             return Link(number, cell, "underflow" if small else "cancel", facts)
         at = int(stopped[0])
-        because = "mixed" if facts["blocked"] and step.local is None else "arrived"
+        because = "mixed" if facts["blocked"] else "arrived"
         return Link(number, cell, because, facts | {"at": at}, self.sender(step, at))
+
+    def terms(self, step: Step, cell: int, passing: int) -> int:
+        """How many products a cell is the sum of, those with a zero operand too."""
+        if step.op is None or step.op.name not in ("product", "affine") or not step.operands:
+            return passing
+        if step.number not in self._reached:
+            ones = {name: np.ones_like(x) for name, x in step.operands.items()}
+            self._reached[step.number] = Factors(replace(step, operands=ones))
+        return int(np.count_nonzero(self._reached[step.number].row(cell)[1]))
 
     def sender(self, step: Step, at: int) -> tuple[int, int] | None:
         """Which contribution made element ``at`` of a step's cotangent zero."""

@@ -107,6 +107,11 @@ class Stepper {
     return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
   }
 
+  // A text of the scene: as it is, or {key, ...values} of the strings.
+  said(text) {
+    return typeof text === "string" ? text : this.t(text.key, text);
+  }
+
   // --- what a host may call -----------------------------------------------------------------------
 
   go(index) {
@@ -148,8 +153,8 @@ class Stepper {
       h("button", { type: "button", class: "st-lang", lang, "aria-pressed": String(lang === this.lang),
         onclick: () => this.setLanguage(lang) }, this.strings[lang].language));
     const head = this.heading && h("header", { class: "st-head" },
-      h("div", {}, h("h1", {}, scene.title || this.t("title")),
-        h("p", {}, scene.about || this.t("about", { steps: scene.steps.length }))),
+      h("div", {}, h("h1", {}, this.said(scene.title || { key: "title" })),
+        h("p", {}, this.said(scene.about || { key: "about", steps: scene.steps.length }))),
       h("div", { class: "st-langs", role: "group", "aria-label": this.t("languages") }, languages));
     this.panel = h("div", { class: "st-panel", id: "st-panel", role: "tabpanel" });
     this.live = h("p", { class: "st-live", "aria-live": "polite", role: "status" });
@@ -321,7 +326,7 @@ class Stepper {
   }
 
   seedText(item) {
-    return item.seeds.map((seed) => `d${this.label(seed.value)} = ${this.first(seed.g)}`).join(", ");
+    return item.seeds.map((seed) => `d ${this.label(seed.value)} = ${this.first(seed.g)}`).join(", ");
   }
 
   first(table) {
@@ -354,12 +359,11 @@ class Stepper {
     if (this.cell == null) this.cell = guess?.cell ?? step.ask[0] ?? null;
     const [left, right] = [step.symbols.split(" = ")[0], step.symbols.split(" = ").slice(1).join(" = ")];
     const code = step.line && h("p", { class: "st-line" }, h("span", {}, this.t("line")), h("code", {}, step.line));
-    const words = this.lang !== "en" && step[`words_${this.lang}`] ? step[`words_${this.lang}`] : step.words;
     const head = h("div", { class: "st-rule" },
       h("p", { class: "st-way" }, h("span", { class: "st-chip now" }, this.label(step.value)), h("span", { "aria-hidden": "true" }, "→"),
         h("span", { class: "st-chip to" }, this.label(step.receiver)), h("span", { class: "st-op" }, `${step.op} · ${step.source}`)),
       h("h2", {}, h("var", {}, left), " = ", h("var", {}, right)),
-      h("p", { class: "st-words", lang: words === step.words ? "en" : this.lang }, `${left} ${this.t("is")} ${words}.`),
+      h("p", { class: "st-words" }, `${left} ${this.t("is")} ${step.words[this.lang] ?? step.words.en}`),
       step.hooked && h("p", { class: "st-note" }, this.t("hooked")), code);
     const operands = step.operands.map((x) => x.table == null
       ? h("p", { class: "st-static" }, h("code", {}, `${x.name} = ${x.text}`))
@@ -419,7 +423,7 @@ class Stepper {
     const shape = this.scene.tables[step.contribution].shape;
     const name = `${step.symbols.split(" = ")[0]}${this.at(cell, shape)}`;
     const terms = step.terms?.[cell];
-    if (!terms) return h("p", { class: "st-sum" }, answer ? `${name} = ${format(this.value(step.contribution, cell))}` : step.words);
+    if (!terms) return h("p", { class: "st-sum" }, answer ? `${name} = ${format(this.value(step.contribution, cell))}` : step.words[this.lang]);
     const parts = terms.map((term, i) => term.length === 3
       ? h("span", { class: "st-term" }, h("span", {}, i ? this.bracket(term[1]) : format(term[1])), " · ", h("span", { class: "g" }, this.bracket(term[2])))
       : h("span", { class: "st-term" }, this.t("more", { n: term[0], sum: format(term[1]) })));
