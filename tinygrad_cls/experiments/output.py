@@ -50,15 +50,16 @@ def to_json(data: Any) -> str:
       ]
     }
     """
-    return json.dumps(_finite(data), indent=2, allow_nan=False, ensure_ascii=False)
+    return json.dumps(finite(data), indent=2, allow_nan=False, ensure_ascii=False)
 
 
-def _finite(data: Any) -> Any:
+def finite(data: Any) -> Any:
+    """Plain data with None for every number that is not finite."""
     match data:
         case dict():
-            return {key: _finite(value) for key, value in data.items()}
+            return {key: finite(value) for key, value in data.items()}
         case list() | tuple():
-            return [_finite(value) for value in data]
+            return [finite(value) for value in data]
         case float() if not math.isfinite(data):
             return None
         case _:

@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 from .. import (
     Tensor,
@@ -32,6 +33,11 @@ DRAWING = threading.Lock()
 def task(recipe: Recipe) -> Task:
     """How the output becomes a loss and probabilities."""
     return MULTICLASS if recipe.loss == "cross_entropy" else BINARY
+
+
+def fitting(recipe: Recipe, classes: int) -> Recipe:
+    """The recipe with a loss for so many classes."""
+    return recipe if classes == 2 else replace(recipe, loss="cross_entropy")
 
 
 def build(recipe: Recipe, features: int, classes: int) -> nn.Sequential:

@@ -247,5 +247,5 @@ def _clamped(key: str, name: str, value: Any, notes: list[str]) -> int | float:
 
 def _said(value: Any) -> str:
     """A value in a sentence, however long or hostile."""
-    text = ascii(value) if isinstance(value, str | int | float) else f"a {type(value).__name__}"
+    text = ascii(value) if isinstance(value, str | int | float | None) else type(value).__name__
     return text if len(text) <= 40 else text[:37] + "..."

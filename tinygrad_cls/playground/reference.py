@@ -94,7 +94,7 @@ class Reference:
             self._losses.append(row.loss)
             self._now = row.state
         done = len(self._losses)
-        new = slice(max(since, 0), done)
+        new = slice(since, done)
         theirs = np.array(self._losses[new])
         ours = np.array(losses[new])
         found: dict[str, Any] = {

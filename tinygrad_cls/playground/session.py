@@ -6,7 +6,7 @@ import math
 import threading
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -32,12 +32,13 @@ from ..trace.record import Trace
 from ..utils.data import DataLoader, TensorDataset
 from . import model as networks
 from .data import Data, load
+from .divergence import explain
 from .recipe import Recipe, RecipeError
 from .reference import Reference
 from .views import Views
 
 PARTS = ("map", "neurons", "weights", "points", "reference")
-CURVES = ("step", "loss", "acc", "test_loss", "test_acc")
+CURVES = ("loss", "acc", "test_loss", "test_acc")
 MOST_SAMPLES = 16
 """Training points that one step-by-step backward takes."""
 
@@ -55,7 +56,7 @@ class Snapshot:
     step: int
     state: str
     message: str
-    new: dict[str, list[float]]
+    new: dict[str, list[Any]]
     us_per_step: float | None
     norms: list[dict[str, Any]]
     dead: list[list[int]]
@@ -76,11 +77,11 @@ class Session:
     def __init__(self, recipe: Recipe, csv: str | None = None, name: str = "the CSV") -> None:
         self.data: Data = load(recipe, csv, name)
         self.notes = list(self.data.notes)
-        if recipe.loss == "bce" and len(self.data.classes) != 2:
-            recipe = replace(recipe, loss="cross_entropy")
+        classes = len(self.data.classes)
+        if networks.fitting(recipe, classes) != recipe:
+            recipe = networks.fitting(recipe, classes)
             self.notes.append(
-                f"bce tells two classes apart and there are {len(self.data.classes)}: "
-                "cross_entropy is used"
+                f"bce tells two classes apart and there are {classes}: cross_entropy is used"
             )
         self.recipe, self.kind = recipe, networks.TYPES[recipe.dtype]
         self.task = networks.task(recipe)
@@ -207,7 +208,6 @@ class Session:
         """Write a step down; or stop for good where it led out of the numbers."""
         self.step += 1
         row = (
-            self.step,
             loss.item(),
             percent(correct, self._y),
             test_loss.item(),
@@ -216,36 +216,13 @@ class Session:
         for curve, number in zip(self._curves.values(), row, strict=True):
             curve.append(number)
         weights = flat(self.parameters.values())
-        if math.isfinite(row[1]) and math.isfinite(row[3]) and np.isfinite(weights).all():
+        if math.isfinite(row[0]) and math.isfinite(row[2]) and np.isfinite(weights).all():
             self._before, self._weights = self._weights, weights
             self._gradients = flat(p.grad for p in self.parameters.values())
         else:
-            what = self._what(row[1], weights)
-            self.message = f"diverged at step {self.step}: {what}; {self._why()}"
+            named = {name: p.detach().numpy() for name, p in self.parameters.items()}
+            self.message = f"diverged at step {self.step}: {explain(self.recipe, row[0], named)}"
             self._restore(self._weights)
-
-    def _what(self, loss: float, weights: Array) -> str:
-        if not math.isfinite(loss):
-            return f"the loss is {'not a number' if math.isnan(loss) else 'infinite'}"
-        if np.isfinite(weights).all():
-            return "the test loss is not finite"
-        at = int(np.argmin(np.isfinite(weights)))
-        ends = np.cumsum([p.numel() for p in self.parameters.values()])
-        name = list(self.parameters)[int(np.searchsorted(ends, at, side="right"))]
-        return f"{name} grew beyond the largest {self.recipe.dtype}"
-
-    def _why(self) -> str:
-        lr, momentum = self.recipe.lr, self.recipe.momentum
-        if momentum > 0.9:
-            return (
-                f"momentum {momentum:g} makes a step up to {1 / (1 - momentum):.0f} times as long: "
-                "try 0.9 or a smaller learning rate"
-            )
-        better = 0.1 if lr > 0.5 else lr / 10
-        return (
-            f"with a learning rate of {lr:g} each step overshoots further than the last: "
-            f"try {better:.1g}"
-        )
 
     def _restore(self, weights: Array) -> None:
         ends = np.cumsum([p.numel() for p in self.parameters.values()])
@@ -273,7 +250,8 @@ class Session:
             step=self.step,
             state="diverged" if self.message else "running" if self.step else "ready",
             message=self.message,
-            new={name: curve[max(since, 0) :].tolist() for name, curve in self._curves.items()},
+            new={"step": [*range(since + 1, self.step + 1)]}
+            | {name: curve[since:].tolist() for name, curve in self._curves.items()},
             us_per_step=us,
             norms=self._norms(),
             dead=self._views.dead(arrays["active"]) if "active" in arrays else [],

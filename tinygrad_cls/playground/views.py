@@ -182,7 +182,7 @@ def zero_line(z: Array, extent: tuple[float, float, float, float]) -> list[list[
     Each square of the grid is two triangles, in which z is taken to be linear.
 
     >>> zero_line(np.array([[-1.0, 1.0], [-1.0, 1.0]]), (0, 2, 0, 2))
-    [[1.0, 2.0, 1.0, 1.0], [1.0, 1.0, 1.0, 0.0]]
+    [[1.0, 2.0, 1.0, 1.0], [1.0, 0.0, 1.0, 1.0]]
     """
     grid = corners(extent, len(z)).reshape(*z.shape, 2)
     corner = [
