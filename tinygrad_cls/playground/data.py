@@ -120,12 +120,12 @@ def pasted(csv: str | None, name: str = "the CSV") -> Points:
     """The points of pasted text. Raises DataError with one sentence for what cannot be used."""
     if csv is None or not csv.strip():
         raise DataError(f"{name} is empty: paste rows of two or more numbers and a class")
-    rows = sum(not line.isspace() for line in csv.splitlines()) - 1
-    if rows > ROWS:
-        raise DataError(f"{name} has {rows:,} rows or more: at most {ROWS:,} can be used")
+    lines = sum(bool(line.strip()) for line in csv.splitlines())
+    if lines > ROWS + 1:  # before they are read: there may be millions
+        raise DataError(f"{name} has {lines:,} lines: at most {ROWS:,} points can be used")
     points = from_text(csv.removeprefix("\ufeff"), name)
     if len(points.y) > ROWS:
-        raise DataError(f"{name} has {len(points.y):,} rows: at most {ROWS:,} can be used")
+        raise DataError(f"{name} has {len(points.y):,} points: at most {ROWS:,} can be used")
     if len(points.y) < FEWEST:
         raise DataError(f"{name} has {len(points.y)} points: at least {FEWEST} are needed")
     for what, found, most in (
