@@ -23,17 +23,17 @@ class Node(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """An arrow: ``target`` uses ``source``. ``count`` edges may have been merged into one."""
+    """An arrow: ``target`` uses ``source``. One may stand for several: ``times``."""
 
     source: str
     target: str
     label: str = ""
-    count: int = 1
+    times: int = 1
 
     @property
     def text(self) -> str:
         """What is written beside it: the label, and how many edges it stands for."""
-        return self.label if self.count == 1 else f"{self.label} ×{self.count}".strip()
+        return self.label if self.times == 1 else f"{self.label} ×{self.times}".strip()
 
 
 class Graph:
@@ -139,10 +139,10 @@ def collapse(graph: Graph, opened: Collection[tuple[str, ...]] = ()) -> Graph:
         elif ends in merged:
             old = edges[merged[ends]]
             label = old.label if old.label == edge.label else ""
-            edges[merged[ends]] = Edge(*ends, label, old.count + edge.count)
+            edges[merged[ends]] = Edge(*ends, label, old.times + edge.times)
         elif ends[0] != ends[1]:
             merged[ends] = len(edges)
-            edges.append(Edge(*ends, edge.label, edge.count))
+            edges.append(Edge(*ends, edge.label, edge.times))
     return Graph(nodes.values(), edges, graph.title)
 
 
