@@ -50,6 +50,7 @@ x = tg.tensor(3.0, requires_grad=True)
 with tg.trace() as t:
     y = x * x
     y.backward()
+print(t.text())
 for step in t.steps:
     arrived = f"brings {step.contribution}, so far {step.before or 0}, now {step.after}"
     print(f"arrival {step.arrival} at x {arrived}   by the rule {step.rule.source}")
