@@ -74,6 +74,8 @@ class Scene:
         places = drawn_as(graph, drawn)
         whys: dict[str, dict[str, Any]] = {}
         steps = [self.step(step) | self.worked(step, whys) for step in trace.steps]
+        met = {*places, *(v for s in trace.steps for v in (s.value, s.receiver))}
+        met |= {v for _, v, _ in trace.seeds}
         for gradient in trace.gradients:
             arrivals = self.walker.arrivals.get((gradient.backward, gradient.value))
             if arrivals:
@@ -84,7 +86,7 @@ class Scene:
             "title": title,
             "about": about,
             "graph": svg(drawn),
-            "values": {v.id: self.value(v, places.get(v.id)) for v in trace.values},
+            "values": {v.id: self.value(v, places.get(v.id)) for v in trace.values if v.id in met},
             "seeds": [
                 {"backward": number, "value": v, "g": self.table(g)} for number, v, g in trace.seeds
             ],

@@ -86,6 +86,7 @@ class Stepper {
       this.items.push({ step, number });
     });
     if (!scene.steps.length) this.start(0);
+    if (!this.items.length) this.items.push({ seeds: [] });
     this.index = 0;
     this.mode = MODES.includes(options.mode) ? options.mode : "watch";
     this.cell = null; // the flat index of the cell that is looked at
@@ -187,7 +188,7 @@ class Stepper {
     const { target } = event;
     const ours = this.root.contains(target) || target === document.body;
     if (!ours || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (target.matches?.("input, select, textarea, [role=tab], [data-grid]")) return;
+    if (target.matches?.("input, select, textarea")) return;
     const staged = this.mode === "watch" || this.mode === "predict";
     const moves = { ArrowRight: this.index + 1, ArrowLeft: this.index - 1, Home: 0, End: this.items.length - 1 };
     if (event.key in moves && staged) this.play(false) || this.go(moves[event.key]);
@@ -344,6 +345,7 @@ class Stepper {
   }
 
   seed(item) {
+    if (!item.seeds.length) return [h("h2", {}, this.t("none.title")), h("p", { class: "st-words" }, this.t("none.words"))];
     return [h("h2", {}, this.t("seed.title")), h("p", { class: "st-words" }, this.t("seed.words")),
       h("div", { class: "st-flow" }, item.seeds.flatMap((seed) => [
         this.scene.values[seed.value].table == null ? null : this.table(this.scene.values[seed.value].table, this.label(seed.value), this.t("value")),
@@ -489,7 +491,7 @@ class Stepper {
     const verdict = h("div", { class: "st-verdict", id: "st-verdict", role: "status" });
     const tries = this.guesses.get(this.index) ?? { tries: 0 };
     const reveal = (right) => {
-      this.guesses.set(this.index, { cell: this.cell, right, shown: true, tries: tries.tries });
+      this.guesses.set(this.index, { cell: this.cell, right: right && tries.tries === 1, shown: true });
       this.showStage();
       const { n, of } = this.score();
       this.event.querySelector(".st-worked")?.prepend(h("p", { class: right ? "st-right" : "st-note" },
@@ -503,7 +505,7 @@ class Stepper {
       if (Number.isNaN(guess)) return void verdict.replaceChildren(this.t("not.a.number"));
       tries.tries += 1;
       this.guesses.set(this.index, { ...tries, cell: this.cell });
-      if (near(guess, answer, largest)) return reveal(tries.tries === 1);
+      if (near(guess, answer, largest)) return reveal(true);
       verdict.replaceChildren(h("p", {}, this.t(guess * answer < 0 && near(-guess, answer, largest) ? "wrong.sign" : "wrong", { guess: format(guess) })),
         h("p", {}, h("var", {}, step.symbols)), this.sum(step, this.cell, false));
       input.select();
@@ -530,7 +532,10 @@ class Stepper {
     const { weight } = this;
     if (!leaves.length) return this.panel.replaceChildren(h("p", { class: "st-empty" }, this.t(`nudge.${why || "none"}`)));
     const leaf = leaves[weight.leaf];
-    weight.entry = leaf.losses[weight.entry] ? weight.entry : Number(Object.keys(leaf.losses)[0]);
+    const slopes = Object.keys(leaf.losses).map(Number);
+    const size = (entry) => Math.abs(num(this.value(leaf.gradient, entry))) || 0;
+    const scale = Math.max(...slopes.map(size)) || 1;
+    if (!leaf.losses[weight.entry]) weight.entry = slopes.reduce((a, b) => (size(b) > size(a) ? b : a));
     const shape = this.scene.tables[leaf.gradient].shape;
     const name = `${this.label(leaf.value)}${this.at(weight.entry, shape)}`;
     const slope = num(this.value(leaf.gradient, weight.entry));
@@ -547,8 +552,9 @@ class Stepper {
     const radios = h("fieldset", { class: "st-eps" }, h("legend", {}, this.t("nudge.eps")), rows.map((row, i) =>
       h("label", {}, h("input", { type: "radio", name: "st-eps", value: i, checked: i === weight.eps,
         onchange: () => { change({ eps: i }); this.panel.querySelector("[name=st-eps]:checked").focus(); } }), `1e${Math.round(Math.log10(row.e))}`.replace("-", "−"))));
-    const digits = now.away ? Math.floor(-Math.log10(now.away / (Math.abs(slope) || 1))) : 16;
-    const verdict = this.t(now.away <= 1e-3 * Math.abs(slope) + 1e-6 ? "nudge.agrees" : "nudge.parts", { digits: Math.min(digits, 16), eps: format(now.e) });
+    const agree = now.away <= 1e-3 * scale;
+    const verdict = this.t(agree ? (now.away ? "nudge.agrees" : "nudge.equal") : "nudge.parts",
+      { digits: Math.floor(-Math.log10(now.away / scale)), eps: format(now.e) });
     const cell = (...content) => h("td", {}, ...content);
     const every = h("table", { class: "st-rows" }, h("caption", {}, this.t("nudge.every")),
       h("thead", {}, h("tr", {}, ["eps", "nudge.slope", "nudge.away"].map((key) => h("th", { scope: "col" }, this.t(key))))),
@@ -565,7 +571,7 @@ class Stepper {
         h("div", { class: "st-pair" },
           h("p", {}, h("span", {}, this.t("nudge.numeric")), h("strong", {}, format(now.slope, 7)), h("small", {}, "(L₊ − L₋) / 2ε")),
           h("p", {}, h("span", {}, this.t("nudge.analytic")), h("strong", {}, format(slope, 7)), h("small", {}, `${name}: .grad`))),
-        h("p", { class: now.away <= 1e-3 * Math.abs(slope) + 1e-6 ? "st-right" : "st-note" }, verdict),
+        h("p", { class: agree ? "st-right" : "st-note" }, verdict),
         h("div", { class: "st-side-by-side" }, this.chart(rows, weight.eps), every))));
     this.say(`${name}. ${this.t("nudge.numeric")} ${format(now.slope, 7)}. ${this.t("nudge.analytic")} ${format(slope, 7)}. ${verdict}`);
   }
@@ -630,7 +636,7 @@ class Stepper {
       const kind = [hidden ? "hid" : num(x) > 0 ? "pos" : num(x) < 0 ? "neg" : num(x) === 0 ? "zero" : "odd",
         used.has(flat) && "used", asked && "ask"].filter(Boolean).join(" ");
       const full = `${name}${this.at(flat, shape)} = ${hidden ? "?" : format(x, 8)}`;
-      const button = pick && !hidden && h("button", { type: "button", "data-cell": flat, "data-grid": true, "aria-label": full,
+      const button = pick && !hidden && h("button", { type: "button", "data-cell": flat, "aria-label": full,
         "aria-pressed": String(flat === chosen), tabindex: flat === chosen || (!buttons.length && chosen == null) ? 0 : -1, onclick: () => pick(flat) }, text);
       if (button) buttons.push(button);
       const td = h("td", { class: kind, title: full }, button || text);
