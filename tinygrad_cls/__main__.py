@@ -20,7 +20,11 @@ from . import nn
 from .experiments import EXPERIMENTS, DataError, MissingExtra, Run, extra, from_csv, train
 from .experiments.figures import FILE_TYPES, run_figure, save
 from .experiments.output import WrongCall, replacing, to_json
+from .explain.command import add_explain
+from .lessons.command import add_lesson
+from .playground.command import add_play
 from .scoreboard.command import add_judge
+from .stepper.command import add_step
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,7 +67,8 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--version", action="version", version=tinygrad_cls.__version__)
     commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_train(commands.add_parser)
-    add_judge(commands.add_parser)
+    for add in (add_play, add_lesson, add_step, add_explain, add_judge):
+        add(commands.add_parser)
     return result
 
 

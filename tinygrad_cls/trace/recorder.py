@@ -237,7 +237,7 @@ class Recorder:
             node=node.name(),
             slot=slot,
             input=name,
-            rule=rule(op, slot),
+            rule=rule(op, slot, operands),
             g=None if g is None else g.copy("K"),
             operands=operands,
             raw=raw,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ COMPARE: dict[type[ast.AST], tuple[str, str]] = {
     ast.LtE: (" ≤ ", "is at most"), ast.Gt: (" > ", "is above"), ast.GtE: (" ≥ ", "is at least"),
 }
 # fmt: on
+NOTHING: Mapping[str, Any] = {}
 ATOM, PRODUCT, SUM = 9, 3, 1
 ADJOINTS = "spread sum_to broadcast_to reshaped permuted getitem".split()
 """Their other arguments are shapes and axes."""
@@ -42,29 +44,33 @@ class Rule(NamedTuple):
         return self.symbols
 
 
-def rule(op: Op | None, slot: int) -> Rule:
-    """The rule of ``op`` for its input ``slot``.
+def rule(op: Op | None, slot: int, operands: Mapping[str, Any] | None = None) -> Rule:
+    """The rule of ``op`` for its input ``slot``; with ``operands``, the branch that they take.
 
     >>> from tinygrad_cls import ops
     >>> rule(ops.affine, 1).symbols
     'dW = dyᵀ · x'
     >>> rule(ops.relu, 0).words
     'the cotangent where y is not 0, else 0'
+    >>> rule(ops.add, 1).symbols, rule(ops.add, 1, {"alpha": 1}).symbols
+    ('db = dy if alpha = 1 else dy ⊙ alpha', 'db = dy')
     """
     if op is None:
         words = "what the Function's own backward returns"
         return Rule("backward", "dx = backward(dy)", words)
-    return _rule(op, 0 if op.variadic else slot)
+    plain = (operands or {}).items()
+    static = tuple((n, x) for n, x in plain if n in op.static and isinstance(x, int | float | str))
+    return _rule(op, 0 if op.variadic else slot, static)
 
 
 @functools.lru_cache(maxsize=1024)
-def _rule(op: Op, slot: int) -> Rule:
+def _rule(op: Op, slot: int, static: tuple[tuple[str, Any], ...]) -> Rule:
     body = expression(op.formula(slot).function)
     name = op.inputs[slot]
     if body is None:
         return Rule("", f"d{name} = …", "a function whose source is not at hand")
-    symbols = Symbols(op.inputs).of(body)
-    words = Words(op.inputs).of(body)
+    symbols = Symbols(op.inputs, dict(static)).of(body)
+    words = Words(op.inputs, dict(static)).of(body)
     return Rule(ast.unparse(body), f"d{name} = {symbols}", words)
 
 
@@ -113,8 +119,9 @@ class Symbols:
     g = "dy"
     times = " · "
 
-    def __init__(self, inputs: tuple[str, ...]) -> None:
+    def __init__(self, inputs: tuple[str, ...], static: Mapping[str, Any] = NOTHING) -> None:
         self.inputs = inputs
+        self.static = static
 
     def of(self, node: ast.expr) -> str:
         """A whole formula."""
@@ -139,6 +146,10 @@ class Symbols:
                 sign = COMPARE[type(op)][0]
                 return f"{self.inside(left, SUM)}{sign}{self.inside(right, SUM)}", 0
             case ast.IfExp(test=test, body=body, orelse=orelse):
+                names = {n.id for n in ast.walk(test) if isinstance(n, ast.Name)}
+                if names <= self.static.keys():
+                    code = compile(ast.Expression(test), "<rule>", "eval")
+                    return self.put(body if eval(code, {}, dict(self.static)) else orelse)
                 return f"{self.inside(body, 1)} if {self.of(test)} else {self.inside(orelse, 1)}", 0
             case ast.Call(func=ast.Name(id=name), args=args):
                 return self.call(name, args)
