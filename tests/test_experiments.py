@@ -181,6 +181,7 @@ def csv(folder: Path, text: str | bytes) -> Path:
         ),
         (BODY.replace(",", ";"), ("x1", "x2"), ("0", "1")),
         ('a,"b; in m",kind\n' + BODY, ("a", "b; in m"), ("0", "1")),
+        ('"a\n1",b,kind\n' + BODY, ("a\n1", "b"), ("0", "1")),
         ("a\tb, in m\tkind\n" + BODY.replace(",", "\t"), ("a", "b, in m"), ("0", "1")),
     ],
     ids=[
@@ -192,6 +193,7 @@ def csv(folder: Path, text: str | bytes) -> Path:
         "words",
         "semicolons",
         "a semicolon",
+        "a line break",
         "tabs",
     ],
 )

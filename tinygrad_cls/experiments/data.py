@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -95,14 +96,11 @@ def from_text(text: str, path: str) -> Points:
     >>> points.features, points.classes, points.y.tolist()
     (('size', 'weight'), ('cat', 'dog'), [0, 1, 0, 1])
     """
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max("\t;,", key=first.count)  # in a tie ";": the commas are decimal ones
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    try:  # in a tie ";": the commas are decimal ones
+        separator = max("\t;,", key=lambda mark: len(next(_rows(text, mark), (0, ""))[1]))
+        rows = [*_rows(text, separator)]
     except csv.Error as error:
         raise DataError(f"{path} is not comma-separated text: {error}") from error
-    rows = [(line, row) for line, row in rows if any(row)]
     header = rows.pop(0)[1] if rows and not any(_is_number(cell) for cell in rows[0][1]) else []
     if not rows:
         raise DataError(f"{path} holds no points")
@@ -121,6 +119,14 @@ def from_text(text: str, path: str) -> Points:
     y, classes = _classes(path, [(line, row[-1]) for line, row in rows])
     features = header[:-1] or [f"x{i}" for i in range(1, width)]
     return Points(X, y, tuple(features), classes, source=Path(path).name)
+
+
+def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with its line."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    for row in reader:
+        if any(cells := [cell.strip() for cell in row]):
+            yield reader.line_num, cells
 
 
 def _is_number(cell: str) -> bool:
