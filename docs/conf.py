@@ -31,6 +31,7 @@ extensions = [
     "mathml",
     "derivatives",
     "lesson_gallery",
+    "stepper_pages",
 ]
 exclude_patterns = ["_build", "lessons/**/*.ipynb", "lessons/**/*.py.md5"]
 default_role = "literal"

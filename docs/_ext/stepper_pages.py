@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
+from tinygrad_cls.__main__ import main
 from tinygrad_cls.experiments import EXPERIMENTS
 
 FOLDER = "stepper"
@@ -33,13 +37,14 @@ class StepperPages(SphinxDirective):
 def write(app: Sphinx, error: Exception | None) -> None:
     """Writes the pages beside the site's own."""
     if error is None and app.builder.format == "html":
-        from tinygrad_cls.__main__ import main
-
         folder = Path(app.outdir, FOLDER)
         folder.mkdir(exist_ok=True)
         for name in EXPERIMENTS:
             page = str(folder / f"{name}.html")
-            main(["step", name, "--epoch", str(EPOCH), "--html", page])
+            with redirect_stdout(io.StringIO()):
+                failed = main(["step", name, "--epoch", str(EPOCH), "--html", page])
+            if failed:
+                raise ExtensionError(f"the stepper's page of {name} could not be made")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
