@@ -340,6 +340,13 @@ def test_the_policy_allows_what_is_in_the_page_alone(hostile: str) -> None:
     assert not re.search(r"\sstyle=|\son\w+=\"|@import|url\(", hostile)
 
 
+def test_a_notebook_gets_a_frame_that_may_run_scripts_alone(trace: Any) -> None:
+    frame = trace._repr_html_()
+    assert frame.startswith('<iframe srcdoc="&lt;!doctype html&gt;')
+    assert re.sub(r'srcdoc="[^"]*"', "", frame).count('sandbox="allow-scripts"') == 1
+    assert frame.count("<") == 2
+
+
 def test_an_unknown_language(made: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="'en' and 'ko'"):
         page(made, "tlh")

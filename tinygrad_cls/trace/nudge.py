@@ -9,7 +9,7 @@ import numpy as np
 from .record import Array, Trace
 
 STEPS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-BUDGET = 400_000  # calls of kernels: a few seconds
+BUDGET = 100_000  # calls of kernels: a second
 
 
 def nudges(trace: Trace, cells: dict[str, list[int]]) -> tuple[dict[str, dict[int, Any]], str]:

@@ -23,9 +23,7 @@ from .why import Walker
 
 ROWS = COLUMNS = 8
 TERMS = 12  # of a sum that is written out
-CELLS = (
-    20_000  # whose sums are written out, and zeros explained: the page of a long trace stays small
-)
+CELLS = 6000  # whose sums are written out and zeros explained: a long trace's page stays small
 DRAWN = 150  # nodes of a picture: of a larger graph modules are closed
 Said: TypeAlias = str | dict[str, Any]
 TOLERANCE = 1e-10

@@ -468,7 +468,8 @@ class Stepper {
         input: format(link.input ?? NaN), output: format(link.output ?? NaN), target: format(link.target ?? NaN),
         value: link.value ? this.label(link.value) : link.operand };
       const key = link.because === "factor" && link.relu ? "because.factor.relu" : `because.${link.because}`;
-      return h("li", {}, h("button", { type: "button", onclick: () => { this.goTo(n, at); } }, name), " ", this.t(key, facts));
+      return h("li", {}, h("button", { type: "button", onclick: () => { this.goTo(n, at); } }, name),
+        ` ${this.t("walk.of", facts)} `, this.t(key, facts));
     }));
     const walk = this.event.querySelector(".st-walk");
     walk.replaceChildren(list);
