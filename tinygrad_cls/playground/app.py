@@ -19,7 +19,7 @@ from ..trace.scene import scene
 from .data import CLASSES, FEATURES, NOISE, ROWS
 from .export import scripts
 from .frames import pack, to_json
-from .guard import Guard
+from .guard import FAILED, Guard
 from .model import linears
 from .recipe import CHOICES, LIMITS, PRESETS, RecipeError, from_json, titles
 from .requests import CSV, Refused, body, is_finite, known, pasted, whole
@@ -215,7 +215,7 @@ def create(port: int, token: str | None = None) -> Guard:
     ]
     app = Starlette(routes=routes, exception_handlers={
         HTTPException: refusal, Refused: refusal, RecipeError: refusal, DataError: refusal,
-        ClientDisconnect: refusal,
+        ClientDisconnect: refusal, Exception: refusal,
     })  # fmt: skip
     app.router.redirect_slashes = False
     return Guard(app, port, token)
@@ -238,8 +238,10 @@ def refusal(_: Request, error: Exception) -> Response:
             status, why = error.status, str(error)
         case ClientDisconnect():
             status, why = 400, "the request was cut off"
-        case _:
+        case RecipeError() | DataError():
             status, why = 400, str(error)
+        case _:
+            status, why = 500, FAILED.format(type(error).__name__)
     return answer({"error": why}, status)
 
 

@@ -25,6 +25,7 @@ HEADERS = {
 }
 SAFE = {"GET", "HEAD"}
 TOKEN = "x-token"
+FAILED = "the server failed at this request ({}) and goes on"
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +65,7 @@ class Guard:
         except Exception as error:
             log.exception("a request failed")
             if not begun:
-                why = f"the server failed at this request ({type(error).__name__}) and goes on"
-                await answer(guarded, 500, why)
+                await answer(guarded, 500, FAILED.format(type(error).__name__))
 
     def refusal(self, scope: Any) -> tuple[int, str] | None:
         """Status and sentence, if this request may not pass."""
