@@ -16,7 +16,6 @@ from .. import nn
 from ..judge.subject import ENGINES, MAKERS, Engine, Subject, TensorSubject
 from ..random import get_rng_state, set_rng_state
 from ..serialize import FileRefused
-from ..trace.references import REFERENCES, Comparison
 
 
 def pytorch() -> ModuleType:
@@ -199,13 +198,5 @@ def torch_subject(f: Any, inputs: Sequence[Any]) -> Subject | None:
     return TensorSubject(function, len(inputs), torch_engine())
 
 
-def torch_gradients(trace: Any) -> Comparison:
-    """A trace's gradients beside torch's."""
-    from .gradients import comparison
-
-    return comparison(trace)
-
-
 ENGINES["torch"] = torch_engine
-REFERENCES["torch"] = torch_gradients
 MAKERS.append(torch_subject)

@@ -1,4 +1,7 @@
-"""A trace's gradients by PyTorch: the calls that were recorded, made with torch's functions."""
+"""A trace's gradients by PyTorch: the calls that were recorded, made with torch's functions.
+
+A trace, of :mod:`tinygrad_cls.trace.record`, is above this floor: it is known by its parts.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,28 @@ import numpy as np
 from .._state import enable_grad, no_grad
 from ..chain_rule import grad
 from ..creation import from_numpy
-from ..trace.record import Call, Trace
-from ..trace.references import Array, Compared, Comparison
 from . import pytorch
 from .twins import twin
+
+Array = np.ndarray[Any, Any]
+
+
+class Compared(NamedTuple):
+    """A leaf's ``.grad``: as recorded, as torch has it, and from both in float64."""
+
+    value: str
+    ours: Array
+    theirs: Array
+    ours_exact: Array
+    theirs_exact: Array
+
+
+class Comparison(NamedTuple):
+    """Every leaf's gradient; or, in ``why``, what keeps torch from computing them."""
+
+    version: str
+    leaves: list[Compared]
+    why: str = ""
 
 
 class Unmatched(Exception):
@@ -25,7 +46,7 @@ class Engine(NamedTuple):
     """What it takes to make a trace's calls."""
 
     tensor: Callable[[Array], Any]
-    function: Callable[[Call], Callable[..., Any]]
+    function: Callable[[Any], Callable[..., Any]]  # that a Call was made of
     mode: Callable[[bool], Any]  # whether what is computed inside requires grad
     grad: Callable[..., Any]
     array: Callable[[Any], Array]
@@ -37,7 +58,7 @@ def here() -> Engine:
     def mode(recorded: bool) -> Any:
         return enable_grad() if recorded else no_grad()
 
-    def function(call: Call) -> Any:
+    def function(call: Any) -> Any:
         return call.op
 
     return Engine(from_numpy, function, mode, grad, lambda x: x.numpy())
@@ -47,7 +68,7 @@ def there() -> Engine:
     """PyTorch."""
     torch = pytorch()
 
-    def function(call: Call) -> Callable[..., Any]:
+    def function(call: Any) -> Callable[..., Any]:
         name = "" if call.op is None else call.op.name
         found = twin(name)
         if found is None:
@@ -65,7 +86,7 @@ def there() -> Engine:
     return Engine(tensor, function, mode, torch.autograd.grad, lambda x: x.numpy())
 
 
-def comparison(trace: Trace) -> Comparison:
+def comparison(trace: Any) -> Comparison:
     """The gradient of every leaf, by both engines.
 
     >>> import torch, tinygrad_cls as tg
@@ -87,7 +108,7 @@ def comparison(trace: Trace) -> Comparison:
     return Comparison(version, leaves)
 
 
-def gradients(trace: Trace, engine: Engine, wide: Any = None) -> dict[str, Array]:
+def gradients(trace: Any, engine: Engine, wide: Any = None) -> dict[str, Array]:
     """The ``.grad`` of every leaf after all passes, all in the dtype ``wide`` if it's given.
 
     Raises:
@@ -118,12 +139,12 @@ def gradients(trace: Trace, engine: Engine, wide: Any = None) -> dict[str, Array
     return made
 
 
-def pairs(trace: Trace) -> list[tuple[str, int]]:
+def pairs(trace: Any) -> list[tuple[str, int]]:
     """Which leaf got a gradient in which pass."""
     return [(g.value, g.backward) for g in trace.gradients]
 
 
-def rerun(trace: Trace, engine: Engine, wide: Any) -> dict[str, Any]:
+def rerun(trace: Any, engine: Engine, wide: Any) -> dict[str, Any]:
     """Every value of the forward pass, as the engine's tensors."""
     values: dict[str, Any] = {}
     made = {call.output for call in trace.calls}

@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .._torch.gradients import Compared, comparison
 from .graph import Graph, collapse, module_id
 from .korean import korean
 from .nudge import STEPS, nudges
 from .record import Array, Step, Trace, Value
-from .references import REFERENCES, Compared
 from .svg import svg
 from .why import Walker
 
@@ -231,8 +231,8 @@ class Scene:
     def compared(self) -> dict[str, Any]:
         """Every gradient beside PyTorch's."""
         try:
-            found = REFERENCES["torch"](self.trace)
-        except (KeyError, ImportError):
+            found = comparison(self.trace)
+        except ImportError:
             return {"why": "missing"}
         if found.why:
             return {"why": "unmatched", "text": found.why, "version": found.version}
