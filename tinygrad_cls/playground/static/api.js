@@ -5,11 +5,17 @@ const META = 'meta[name="token"]';
 let token = document.querySelector(META).content;
 
 // The server did not answer at all.
-export class ServerGone extends Error {}
+export class ServerGone extends Error {
+  name = "ServerGone";
+}
 // The server answers, but no longer has this run.
-export class RunLost extends Error {}
+export class RunLost extends Error {
+  name = "RunLost";
+}
 // The server refused, with a sentence for the reader.
-export class Refused extends Error {}
+export class Refused extends Error {
+  name = "Refused";
+}
 
 async function send(method, path, body, options = {}) {
   let response;

@@ -36,14 +36,14 @@ export class Network {
     Object.assign(this, { info, frame: null, chosen: null });
     this.root.replaceChildren();
     this.lines = svg("svg", { class: "edges", "aria-hidden": "true" }, this.root);
+    this.heads = info.layers.slice(0, -1).map((layer, l) => this.addHead(layer, l));
+    if (this.heads.length < MOST_LAYERS) this.heads.push(this.addPlus());
     this.columns = [
       info.features.map((name) => this.addInput(name)),
       ...info.layers.map((layer, l) =>
         Array.from({ length: layer.units }, (_, unit) => this.addNeuron(l, unit)),
       ),
     ];
-    this.heads = info.layers.slice(0, -1).map((layer, l) => this.addHead(layer, l));
-    if (this.heads.length < MOST_LAYERS) this.heads.push(this.addPlus());
     this.addEdges();
     this.place();
     this.drawInputs();
