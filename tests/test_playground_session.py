@@ -87,7 +87,7 @@ def test_time_ends_a_call_early(no_torch: None) -> None:
     snapshot = Session(SMALL).advance(10**6, (), seconds=0.05)
     assert 0 < snapshot.step < 10**6
     assert snapshot.us_per_step is not None
-    assert 1 < snapshot.us_per_step < 1e5
+    assert snapshot.us_per_step > 1
 
 
 def test_threads_do_not_matter(no_torch: None) -> None:
@@ -393,8 +393,8 @@ def test_without_torch_presets_are_recorded(no_torch: None) -> None:
     kind, why = session.reference.kind, session.reference.why
     assert kind == "recorded"
     assert why.startswith("torch is not installed; run: pip install 'tinygrad_cls[reference]'")
-    found = session.advance(100, {"reference"}).reference
-    assert found is not None
+    session.advance(100, ())
+    found = caught_up(session)
     assert found["at"] == 100
     assert max(found["loss_difference"]) <= references.LOSS_FLOAT32["blobs"]
     assert found["parameter_difference"] < 1e-4
