@@ -59,7 +59,8 @@ def made(name: str, folder: Path) -> tuple[list[tuple[str, str]], dict[str, Any]
     with contextlib.chdir(folder):
         for match in EXAMPLE.finditer((DOCS / f"{name}.md").read_text(encoding="utf-8")):
             if match["file"]:
-                Path(match["file"]).write_text(match["script"], encoding="utf-8")
+                script = f"# {match['file']}\n{match['script']}"  # lines as on the page
+                Path(match["file"]).write_text(script, encoding="utf-8")
             elif match["command"]:
                 found.append((match["said"], command(match["command"])))
             else:
