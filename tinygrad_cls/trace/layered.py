@@ -180,13 +180,14 @@ def _ends(
     for v, comers in arriving.items():
         comers.sort()
         box = boxes[v]
-        before = [wires[i].room * comes_from_right(start, box) for start, i in comers]
+        before = [wires[i].room * label_left(start, box) for start, i in comers]
         after = [wires[i].room - room for (_, i), room in zip(comers, before, strict=True)]
         steps = [0.0]
         for here, there in zip(after, before[1:], strict=False):
             steps.append(steps[-1] + max(PORT, here + there))
-        left = box.x + max(MARGIN, before[0])
-        room = max(0.0, box.x + box.width - max(MARGIN, after[-1]) - left)
+        half = box.width / 2
+        left = box.x + min(half, max(MARGIN, before[0]))
+        room = box.x + box.width - min(half, max(MARGIN, after[-1])) - left
         if steps[-1] > room:
             steps = [step * room / steps[-1] for step in steps]
         pulls = [
@@ -202,6 +203,6 @@ def middle(box: Box) -> float:
     return box.x + box.width / 2
 
 
-def comes_from_right(start: float, box: Box) -> bool:
-    """Whether the room for a wire's label is at its left, for a wire that comes from ``start``."""
-    return start > middle(box) + 1
+def label_left(start: float, box: Box) -> bool:
+    """On which side of a wire that comes from ``start`` the room for its label is."""
+    return start > middle(box) - 1

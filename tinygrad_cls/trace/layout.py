@@ -19,7 +19,7 @@ from .ranking import back_edges
 LABEL, DETAIL, SMALL = 13.0, 10.5, 10.0  # sizes of letters: names, second lines, edges and groups
 WIDEST = 240.0  # longer labels are shortened
 PADDING = 12.0  # around the picture, around a group, and beside a label
-HEADING = 16.0  # the height of a group's name
+ABOVE = 28.0  # from the top of a group's frame, where its name is, to what is in it
 LABELS = 8  # so many edges into one node are labelled, at most
 SPINE = 4.0  # the weight of an edge's being straight, if its source is computed
 WEIGHTS = {"leaf": 1.0, "parameter": 0.2, "constant": 0.2}
@@ -66,7 +66,7 @@ def layout(graph: Graph) -> Layout:
                 positions[unit] = box
             else:
                 frames[unit] = box
-                levels[unit].corner = box.x + PADDING, box.y + PADDING + HEADING
+                levels[unit].corner = box.x + levels[unit].indent, box.y + ABOVE
     return Layout(
         {node.id: positions[node.id] for node in graph.nodes},
         [_route(plan, levels) for plan in plans],
@@ -92,7 +92,7 @@ def _texts(graph: Graph) -> list[str]:
 
 
 def _room(text: str) -> float:
-    return width(text, SMALL) + 9 if text else 0.0
+    return width(text, SMALL) + 10 if text else 0.0
 
 
 def _sizes(graph: Graph, texts: Sequence[str]) -> dict[str, tuple[float, float]]:
@@ -151,13 +151,18 @@ class _Level:
 
     @property
     def frame(self) -> tuple[float, float]:
-        """The size of the frame around it."""
-        name = width(plain(self.group[-1]), SMALL) + PADDING
-        return max(self.width, min(name, WIDEST)) + 2 * PADDING, self.height + 2 * PADDING + HEADING
+        """The size of the frame around it: its name shall have room beside an edge in the middle."""
+        name = width(plain(self.group[-1]), LABEL) + PADDING  # SMALL, but bold
+        return max(self.width + 2 * PADDING, min(2 * name, WIDEST)), self.height + ABOVE + PADDING
+
+    @property
+    def indent(self) -> float:
+        """From the frame's left side to what is in it."""
+        return (self.frame[0] - self.width) / 2
 
     def offset(self, port: _Port) -> float:
         """How far right of the frame's middle a port is."""
-        return self.ports[port] + PADDING - self.frame[0] / 2
+        return self.ports[port] - self.width / 2
 
     def draw(self, sizes: dict[str, tuple[float, float]], levels: dict[Group, _Level]) -> None:
         """Places everything, with the groups inside drawn before."""
@@ -279,7 +284,8 @@ def _plan(graph: Graph, texts: Sequence[str]) -> tuple[dict[Group, _Level], list
         plan = _lines(top, bottom, (top.id, upwards[i]), i)
         for group, line in plan:
             old = levels[group].lines.get(line, (0.0, 0.0))[0]
-            levels[group].lines[line] = max(old, weight), 0.0 if line.edge is None else _room(text)
+            room = 0.0 if line.edge is None or upwards[i] else _room(text)
+            levels[group].lines[line] = max(old, weight), room
         plans.append(plan)
     return levels, plans
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from .graph import Edge, Graph, Node, group_name
-from .layered import Box, Point, comes_from_right, middle
+from .layered import Box, Point, label_left, middle
 from .layout import DETAIL, LABEL, SMALL, WIDEST, Group, layout
 from .lettering import plain, shorten
 
@@ -126,7 +126,7 @@ def _beside(text: str, route: Sequence[Point], box: Box) -> str:
     """A label at the end of an edge, on the side where the edge leaves room for it."""
     end, y = route[-1]
     start = next((x for x, _ in reversed(route) if x != end), end)
-    left = comes_from_right(start, box)
+    left = label_left(start, box)
     up = y < route[-2][1]
     return (
         f'<text x="{_number(end - 5 if left else end + 5)}" y="{_number(y + 16 if up else y - 7)}" '
