@@ -20,8 +20,11 @@ from . import nn
 from .experiments import EXPERIMENTS, DataError, MissingExtra, Run, extra, from_csv, train
 from .experiments.figures import FILE_TYPES, run_figure, save
 from .experiments.output import WrongCall, replacing, to_json
+from .explain import ExplainError
 from .explain.command import add_explain
 from .lessons.command import add_lesson
+from .lint import LintError
+from .lint.command import add_lint
 from .playground.command import add_play
 from .scoreboard.command import add_judge
 from .stepper.command import add_step
@@ -40,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _wrong(
             ": ".join(str(part) for part in (error.filename, error.strerror) if part) or error
         )
-    except (WrongCall, DataError, MissingExtra) as error:
+    except (WrongCall, DataError, ExplainError, LintError, MissingExtra) as error:
         return _wrong(error)
     except KeyboardInterrupt:
         print("tinygrad-cls: interrupted", file=sys.stderr)
@@ -67,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--version", action="version", version=tinygrad_cls.__version__)
     commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_train(commands.add_parser)
-    for add in (add_play, add_lesson, add_step, add_explain, add_judge):
+    for add in (add_play, add_lesson, add_step, add_explain, add_lint, add_judge):
         add(commands.add_parser)
     return result
 
