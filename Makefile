@@ -47,8 +47,9 @@ play: $(READY) ## the playground: train, step through backward and compare, in t
 	$(PY) -m tinygrad_cls play $(ARGS)
 
 docs: $(READY) ## the documentation site into out/docs; a warning or an outside load is an error
-	$(PY) -m sphinx -q -W --keep-going -b html docs out/docs
-	$(PY) docs/_ext/outside.py out/docs
+	@rm -rf docs/lessons docs/_build out/docs
+	$(PY) -m sphinx -W --keep-going -q -b html docs out/docs
+	$(PY) docs/_ext/offline.py out/docs
 
 test: $(READY) ## all tests; those of pages need Debian's chromium and chromium-driver
 	$(PY) -m pytest -n $(JOBS) --maxprocesses 8 $(ARGS)
@@ -91,7 +92,7 @@ format: $(READY) ## let ruff reformat and repair what it can
 	$(PY) -m ruff check --fix .
 
 clean: ## remove what was built, drawn and cached; keeps .venv
-	rm -rf out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf out dist build docs/lessons docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 distclean: clean ## clean, and remove the set-up as well
