@@ -27,10 +27,10 @@ def trace(names: dict[str, Any] | None = None) -> Recorder:
     ...     loss = (w * x).sum()
     ...     loss.backward()
     >>> print(t.text())
-    loss = sum  ()
+    sum  loss ()
     └─ mul  (2,)
-       ├─ w  parameter (2,)
-       └─ x  input (2,)
+       ├─ w  (2,)
+       └─ x  (2,)
     >>> for step in t.steps:
     ...     print(step.rule, step.contribution)
     dx = spread(dy) [1. 1.]

@@ -217,6 +217,8 @@ def is_other(op: ast.operator, right: ast.expr) -> bool:
 
 def is_value(node: ast.expr, inputs: tuple[str, ...]) -> bool:
     """Whether an argument is more than a static one, such as dim or a shape."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        return False
     names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
     return not names or bool(names & {"g", "y", "index", "mask", "condition", *inputs})
 
