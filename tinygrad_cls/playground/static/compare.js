@@ -5,6 +5,7 @@ import { Boundary } from "./boundary.js";
 import { brief, ladder, odometer, radios } from "./controls.js";
 import { Chart } from "./curves.js";
 import { counters } from "./loop.js";
+import { differenceLines } from "./panels.js";
 import { clearNotice, notice, speak } from "./notice.js";
 import { ACTIVATIONS, DATA, copy } from "./recipe.js";
 import { Run } from "./run.js";
@@ -20,6 +21,7 @@ const PANE = `
     <label><span data-t="lr"></span><input data-edit="lr" type="number" min="0" step="any"></label>
   </div>
   <div class="boundary"></div>
+  <div class="pane-apart"></div>
   <p class="pane-score"></p>`;
 
 const BAR = `
@@ -37,16 +39,16 @@ const BAR = `
   <label><span data-t="seed"></span><input data-edit="seed" type="number" min="0" step="1"></label>`;
 
 export class Compare {
-  constructor({ root, presets, noise, parts, train }) {
+  constructor({ root, presets, noise, train }) {
     Object.assign(this, { root, presets, noise, train, playing: false, pair: "linear", turn: 0 });
     this.runs = [];
-    this.theirs = parts.filter((part) => part === "reference_map");
     this.build();
     this.chart = new Chart(root.querySelector(".compare-charts"), { title: "chart.loss" });
     this.second = new Chart(root.querySelector(".compare-charts"), {
       title: "chart.accuracy", range: [0, 100],
     });
-    this.difference = new Chart(root.querySelector(".compare-charts"), {
+    // How far apart two engines are takes the place of the second map, which would look the same.
+    this.difference = new Chart(this.panes[1].find(".pane-apart"), {
       title: "chart.difference", log: true, peaks: true,
     });
     this.listen();
@@ -201,10 +203,9 @@ export class Compare {
       line(0, left.curves.acc), line(1, right.curves.acc),
     ]);
     const { tolerance } = left.info.reference;
-    this.difference.root.hidden = !this.single;
-    this.difference.setLines(this.single ? [
-      { name: () => t("difference.loss"), series: left.differences.loss_difference, style: "c0" },
-    ] : [], this.single && tolerance ? { value: tolerance, name: () => t("chart.tolerance") } : null);
+    this.panes[1].find(".boundary").hidden = this.single;
+    this.panes[1].find(".pane-apart").hidden = !this.single;
+    this.difference.setLines(this.single ? differenceLines(left) : [], this.single && tolerance ? { value: tolerance, name: () => t("chart.tolerance") } : null);
     this.score();
   }
 
@@ -233,8 +234,7 @@ export class Compare {
         const { kind } = run.info.reference;
         score.textContent = kind === "none"
           ? t("reference.none")
-          : `${t("loss")} ${brief(loss)} · ${t(`reference.${kind}`)}` +
-            (run.last?.arrays.reference_map ? "" : ` · ${t("compare.noreference")}`);
+          : `${t("loss")} ${brief(loss)} · ${t(`reference.${kind}`)}`;
       } else {
         const shown = run.state === "diverged" ? t("state.diverged") : brief(loss);
         const percent = (series) => (series.last === null ? "–" : `${series.last.toFixed(1)} %`);
@@ -295,9 +295,8 @@ export class Compare {
     const { runs } = this;
     // A server that is short of time does fewer steps than asked: the one ahead waits.
     const furthest = Math.min(...runs.filter((run) => run.state !== "diverged").map((run) => run.step));
-    const parts = this.single ? [...PARTS, ...this.theirs] : PARTS;
     this.waiting = Promise.all(runs.map((run) =>
-      run.frame(Math.max(0, steps - Math.max(0, run.step - furthest)), parts)));
+      run.frame(Math.max(0, steps - Math.max(0, run.step - furthest)), PARTS)));
     let frames;
     try {
       frames = await this.waiting;
@@ -308,13 +307,11 @@ export class Compare {
   }
 
   draw(frames) {
-    this.panes.forEach((pane, side) => {
-      const theirs = this.single && side === 1;
-      const { arrays } = frames[this.single ? 0 : side];
-      const map = theirs ? arrays.reference_map : arrays.map;
-      if (map) pane.boundary.drawMap(map);
-      if (arrays.wrong && !theirs) pane.boundary.setWrong(arrays.wrong);
-      pane.boundary.tell();
+    frames.forEach(({ arrays }, side) => {
+      const { boundary } = this.panes[side];
+      if (arrays.map) boundary.drawMap(arrays.map);
+      if (arrays.wrong) boundary.setWrong(arrays.wrong);
+      boundary.tell();
     });
     this.chart.draw();
     this.second.draw();

@@ -149,7 +149,7 @@ export class Chart {
       const label = svg("text", {
         class: "tick", x: MARGIN.left - 4, y: Number(at) + 3.5, "text-anchor": "end",
       }, this.axes);
-      label.textContent = this.log ? power(value) : Number(value.toPrecision(3));
+      label.textContent = this.log ? power(value) : plain(value);
     }
     if (this.level) {
       const at = y(this.level.value).toFixed(1);
@@ -162,6 +162,9 @@ export class Chart {
     }
   }
 }
+
+const plain = (value) =>
+  value < 1e5 ? String(Number(value.toPrecision(3))) : value.toPrecision(2).replace("e+", "e");
 
 const quarters = ([low, high]) => [0, 0.5, 1].map((share) => low + share * (high - low));
 

@@ -110,7 +110,7 @@ async function start() {
   counters.ready = true;
 }
 
-function build({ presets, noise, parts = [] }) {
+function build({ presets, noise }) {
   const ownData = new OwnData({
     use: async (points) => {
       const before = ownData.points;
@@ -123,7 +123,7 @@ function build({ presets, noise, parts = [] }) {
   });
   train = new Train({ presets, noise, ownData });
   stepScreen = new StepScreen({ picker: $("picker"), stage: $("stepper"), train });
-  compare = new Compare({ root: $("compare"), presets, noise, parts, train });
+  compare = new Compare({ root: $("compare"), presets, noise, train });
   new Scripts({
     current: () =>
       train.run && { recipe: copy(train.recipe), steps: train.run.step, own: train.own },

@@ -1,7 +1,7 @@
 // The line above the screen that says what happened and what can be done; and a spoken one, for
 // what is plain to see but not to hear.
 
-import { onLanguage } from "./strings.js";
+import { onLanguage, t } from "./strings.js";
 
 const root = document.getElementById("notice");
 const textNode = document.getElementById("notice-text");
@@ -34,8 +34,7 @@ function draw() {
       node.textContent = action.text();
       if (action.close) {
         node.className = "dismiss";
-        node.dataset.label = "close";
-        node.setAttribute("aria-label", "Close");
+        node.setAttribute("aria-label", t("close"));
       }
       node.addEventListener("click", () => {
         clearNotice();

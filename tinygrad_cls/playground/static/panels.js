@@ -3,6 +3,16 @@
 import { Chart } from "./curves.js";
 import { t } from "./strings.js";
 
+// How far a run's NumPy and PyTorch are apart.
+export function differenceLines({ differences }) {
+  const { loss_difference, parameter_difference, gradient_difference } = differences;
+  return [
+    { name: () => t("difference.loss"), series: loss_difference, style: "c0" },
+    { name: () => t("difference.parameters"), series: parameter_difference, style: "c2" },
+    { name: () => t("difference.gradients"), series: gradient_difference, style: "c3" },
+  ];
+}
+
 export class Panels {
   constructor(root) {
     this.loss = new Chart(root, { title: "chart.loss" });
@@ -28,7 +38,7 @@ export class Panels {
     this.accuracy.setLines(both(acc, test_acc));
     const layers = (which) =>
       run.norms.map((norm, i) => ({
-        name: () => String(i + 1), series: norm[which], style: `l${i}`,
+        name: () => (i ? String(i + 1) : t("layer", { n: 1 })), series: norm[which], style: `l${i}`,
       }));
     this.gradient.setLines(layers("gradient"));
     this.ratio.setLines(layers("ratio"));
@@ -38,7 +48,6 @@ export class Panels {
 
   setReference({ kind, tolerance }, run) {
     this.kind = kind;
-    const { loss_difference, parameter_difference, gradient_difference } = run.differences;
     const has = kind !== "none";
     this.reference.root.classList.toggle("absent", !has);
     this.difference.root.classList.toggle("absent", !has);
@@ -46,13 +55,8 @@ export class Panels {
       { name: () => "NumPy", series: run.curves.loss, style: "ours" },
       { name: () => `PyTorch, ${t(`reference.${kind}`)}`, series: run.reference, style: "theirs" },
     ] : []);
-    const lines = [
-      { name: () => t("difference.loss"), series: loss_difference, style: "c0" },
-      { name: () => t("difference.parameters"), series: parameter_difference, style: "c2" },
-      { name: () => t("difference.gradients"), series: gradient_difference, style: "c3" },
-    ];
     const level = tolerance ? { value: tolerance, name: () => t("chart.tolerance") } : null;
-    this.difference.setLines(has ? lines : [], has ? level : null);
+    this.difference.setLines(has ? differenceLines(run) : [], has ? level : null);
   }
 
   // Every chart, or only the next in turn: a chart is worth a redraw ten times a second.
