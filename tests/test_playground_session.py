@@ -461,6 +461,13 @@ def test_our_script_prints_the_pages_numbers(made: Recipe, steps: int, points: s
     assert lines_of(script) == page(Session(made, points), steps)
 
 
+@pytest.mark.usefixtures("generator", "no_torch")
+def test_our_script_does_the_whole_of_preset_2() -> None:
+    """Whose loss has a spike that would make one rounding more or less visible."""
+    made = PRESETS["circles-relu"]
+    assert lines_of(scripts(made, 2000)["tinygrad_cls"]) == page(Session(made), 2000)
+
+
 @pytest.mark.needs_torch
 @pytest.mark.usefixtures("no_torch")
 @pytest.mark.parametrize(("made", "steps", "points"), EXPORTS.values(), ids=EXPORTS)

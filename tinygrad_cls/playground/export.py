@@ -49,10 +49,12 @@ optimizer = torch.optim.SGD(model.parameters(), lr={lr}{momentum})
 
 
 {compiled}def step(x, t):
+    model.train()
     loss = loss_fn(model(x){logits}, t)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
+    model.eval()
 
 
 @torch.inference_mode()

@@ -121,6 +121,7 @@ class Session:
         optimizer = optim.SGD(model.parameters(), lr=self.recipe.lr, momentum=self.recipe.momentum)
 
         def step() -> tuple[Tensor, ...]:
+            model.train()
             logits = task.logits(model(X))
             loss = loss_fn(logits, y)
             correct = eq(task.labels(logits), y).sum()
@@ -129,6 +130,7 @@ class Session:
             loss.backward()
             optimizer.step()
 
+            model.eval()
             with inference_mode():
                 test_logits = task.logits(model(X_test))
                 test_loss = loss_fn(test_logits, y_test)
@@ -146,9 +148,11 @@ class Session:
 
         @compile
         def step(x: Tensor, t: Tensor) -> None:
+            model.train()
             optimizer.zero_grad()
             loss_fn(task.logits(model(x)), t).backward()
             optimizer.step()
+            model.eval()
 
         @compile
         def measure(x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
