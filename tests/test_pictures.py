@@ -346,6 +346,9 @@ def test_operands_stand_in_order():
     )
     x, y, z = (layout(graph).positions[c].x for c in "xyz")
     assert x < y < z
+    ends = [(1, 4), (1, 2), (0, 4), (4, 5), (3, 5)]  # 3 and 4 may stand either way
+    segments = [Segment(*pair) for pair in ends]
+    assert ordered([[0, 1], [2, 3, 4], [5, 6]], segments)[1] == [2, 4, 3]
 
 
 def test_two_edges_to_one_node_are_two_lines():
@@ -360,6 +363,7 @@ def test_letters_fit_into_boxes():
         box = layout(graph).positions[node.id]
         assert width(node.label, 13) < box.width
         assert width(node.detail, 10.5) < box.width
+    assert width("중앙값", 10) >= 30  # square letters
     assert width(shorten("W" * 999, 13, 240), 13) <= 240
     assert "W" * 99 in svg(Graph([Node("1", "W" * 99)], []))  # in full in the title
 
@@ -514,6 +518,16 @@ def test_collapse_counts_edges():
     )
     assert collapse(mixed).edges == [Edge("x", "module:f", "", 3)]
     assert collapse(SQUARE).edges == SQUARE.edges
+    (edge,) = collapse(collapse(residual(2), [("encoder",)])).edges
+    assert (edge.source, edge.target, edge.times) == ("x0", "module:encoder", 2)
+    pairs = [Edge("x", "1"), Edge("x", "2"), Edge("x", "3")]
+    nested = [
+        Node("x", "x"),
+        *(Node(i, "f", group=("f", "g")) for i in "12"),
+        Node("3", "f", group=("f",)),
+    ]
+    (edge,) = collapse(collapse(Graph(nested, pairs), [("f",)])).edges
+    assert edge.times == 3
     assert "×3" in svg(collapse(mixed))
 
 

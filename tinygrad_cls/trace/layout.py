@@ -151,7 +151,7 @@ class _Level:
 
     @property
     def frame(self) -> tuple[float, float]:
-        """The size of the frame around it: its name shall have room beside an edge in the middle."""
+        """The size of its frame: its name shall have room beside an edge in the middle."""
         name = width(plain(self.group[-1]), LABEL) + PADDING  # SMALL, but bold
         return max(self.width + 2 * PADDING, min(2 * name, WIDEST)), self.height + ABOVE + PADDING
 

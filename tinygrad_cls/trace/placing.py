@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .ordering import Rows, Segment
 
 SWEEPS = 12
-ROUNDS = 30
+ROUNDS, MOVES = 30, 200_000  # of straightening, and how often a vertex is looked at in all
 WIDE = 200  # wider rows are placed by squares alone
 SAME = 0.01  # offsets below this are none
 NUDGE = 0.01  # the weight of staying, where a choice is left
@@ -65,7 +65,7 @@ def placed(
         settle(down=i % 2 == 0)
     for i in range(4):
         settle(down=i % 2 == 0, by_size=True)
-    for i in range(ROUNDS):
+    for i in range(min(ROUNDS, 1 + MOVES // (1 + len(x)))):
         if not _straighten(x, rows if i % 2 else rows[::-1], widths, segments, gap):
             break
     left = min((x[v] - widths[v] / 2 for row in rows for v in row), default=0.0)
