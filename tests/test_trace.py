@@ -113,6 +113,7 @@ def test_two_arrivals() -> None:
     assert (one.arrival, one.before, one.after) == (1, None, 3.0)
     assert (two.arrival, two.before, two.after) == (2, 3.0, 6.0)
     assert one.receiver == two.receiver == t.gradients[0].value
+    assert [c.title for c in t.calls] == ["mul"]  # not the sum of the two
 
 
 def test_what_broadcasting_summed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from .._state import set_tape, state
 from ..autograd.function import OutputNode, Parts
 from ..callsite import caller, line
-from ..chain_rule import Lift, Node
+from ..chain_rule import Lift, Node, chain_rule
 from ..nn import Module, Parameter
 from ..op import Op
 from ..tensor import Event, Tensor
@@ -20,6 +21,8 @@ from .rules import rule
 
 CALL = Module.__call__.__code__
 """Whose frames say which modules are running."""
+BACKWARD = inspect.unwrap(chain_rule).__code__
+"""Whose frame says that backward runs."""
 
 
 class Recorder:
@@ -45,7 +48,6 @@ class Recorder:
         self._calls: dict[tuple[Any, ...], int] = {}
         self._passes = 0
         self._now = -1  # which backward pass runs
-        self._pulling = False
         self._sums: dict[Any, tuple[Array, int]] = {}  # by edge: the cotangent so far, of how many
         self._before: dict[Any, Array | None] = {}
 
@@ -74,17 +76,28 @@ class Recorder:
         if self.tape is not None:
             self.tape.append(event)
         y = event.output
-        if self._pulling and y._node is None:
-            return  # a rule at work, whose result no later backward reads
+        modules, backward = self._modules()
+        if backward and y._node is None:
+            return  # a rule or a sum at work, whose result no later backward reads
         inputs = tuple(self.value_of(x) if isinstance(x, Tensor) else x for x in event.inputs)
         found = self._add("result", y, y._array)
         recorded = y._node is not None
         self._note(y._node if recorded else (id(y), version(y)), found)
-        within = self._now if self._pulling else None
+        within = self._now if backward else None
+        place = line(caller())
         self.trace.calls.append(
-            Call(event.op, event.op.name, inputs, event.static, found, self._modules(),
-                 line(caller()), recorded, within)
-        )  # fmt: skip
+            Call(
+                event.op,
+                event.op.name,
+                inputs,
+                event.static,
+                found,
+                modules,
+                place,
+                recorded,
+                within,
+            )
+        )
 
     def made(self, node: Node) -> None:
         """Takes the node of a Function."""
@@ -106,13 +119,12 @@ class Recorder:
     ) -> list[tuple[Any, Any]]:
         """The cotangents that ``node`` makes, noted as steps."""
         saved = dict(node.saved) if node.saved else {}
-        found = self._pulling, self._sums, self._before, self._now
-        self._pulling = True
+        found = self._sums, self._before, self._now
         try:
             pull = node.pull if self.outer is None else partial(self.outer.pull, node)
             pulled: list[tuple[Any, Any]] = pull(g, useful, lift)
         finally:  # a Function's backward may run a pass of its own
-            self._pulling, self._sums, self._before, self._now = found
+            self._sums, self._before, self._now = found
         if any(isinstance(gx, Parts) for _, gx in pulled):
             return pulled  # on its way from one of a Function's outputs to its node
         came = None if isinstance(g, Parts) else array_of(g)
@@ -252,13 +264,16 @@ class Recorder:
         )
         self.trace.steps.append(step)
 
-    def _modules(self) -> tuple[tuple[Any, int], ...]:
-        """The modules that are running, the outermost first, each with the number of its call."""
+    def _modules(self) -> tuple[tuple[tuple[Any, int], ...], bool]:
+        """The modules that are running, the outermost first, each with the number of its call; and
+        whether backward runs.
+        """
         frame: Any = sys._getframe(2)
-        frames = []
+        frames, backward = [], False
         while frame is not None:
             if frame.f_code is CALL:
                 frames.append(frame)
+            backward |= frame.f_code is BACKWARD
             frame = frame.f_back
         running: list[tuple[Any, Any, int]] = []
         for depth, frame in enumerate(reversed(frames)):
@@ -273,7 +288,7 @@ class Recorder:
             self._kept.append(module)
             running.append((frame, module, self._calls[key]))
         self._running = running
-        return tuple((module, n) for _, module, n in running)
+        return tuple((module, n) for _, module, n in running), backward
 
 
 def array_of(g: Any) -> Array:
