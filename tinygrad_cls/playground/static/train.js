@@ -78,6 +78,7 @@ export class Train {
     this.wanted = null;
     this.run?.close();
     this.run = run;
+    this.us = 0;
     this.show();
     if (message) message();
     else if (run.info.notes.length) notice("info", () => run.info.notes.join(" "));
