@@ -25,7 +25,7 @@ import pytest
 # may not, save on the line of Tensor. No two modules import each other in a circle.
 DOOR = "__init__"  # what `import tinygrad_cls` opens: for users, and for the rooms above it
 FLOORS: list[tuple[str, str]] = [
-    ("0", "callsite generators examples"),
+    ("0", "callsite generators examples drawing"),
     ("0", "_state"),
     ("1", "errors"),
     ("1", "law kernels composition"),

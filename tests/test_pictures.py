@@ -12,14 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_cls.trace import layered
-from tinygrad_cls.trace.graph import Edge, Graph, Node, collapse, group_name, module_id
-from tinygrad_cls.trace.layout import Layout, layout
-from tinygrad_cls.trace.lettering import plain, shorten, width
-from tinygrad_cls.trace.ordering import Segment, crossings, ordered
-from tinygrad_cls.trace.ranking import ranks
-from tinygrad_cls.trace.svg import svg
-from tinygrad_cls.trace.text import dot, mermaid, text
+import tinygrad_cls as tg
+from tinygrad_cls import nn
+from tinygrad_cls.drawing import layered
+from tinygrad_cls.drawing.graph import Edge, Graph, Node, collapse, group_name, module_id
+from tinygrad_cls.drawing.layout import Layout, layout
+from tinygrad_cls.drawing.lettering import plain, shorten, width
+from tinygrad_cls.drawing.ordering import Segment, crossings, ordered
+from tinygrad_cls.drawing.ranking import ranks
+from tinygrad_cls.drawing.svg import svg
+from tinygrad_cls.drawing.text import dot, mermaid, text
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -425,8 +427,8 @@ def test_svg_names_what_it_shows():
 def test_bytes_do_not_depend_on_the_process():
     code = """
 import pickle, sys
-from tinygrad_cls.trace.svg import svg
-from tinygrad_cls.trace.text import dot, mermaid, text
+from tinygrad_cls.drawing.svg import svg
+from tinygrad_cls.drawing.text import dot, mermaid, text
 for graph in pickle.load(sys.stdin.buffer):
     for show in (svg, text, dot, mermaid):
         print(show(graph))
@@ -622,3 +624,31 @@ def test_groups_in_dot_and_mermaid():
     assert re.findall(r"subgraph.*|end", mermaid(graph)) == [
         'subgraph g0["encoder"]', 'subgraph g1["block_0"]', "end", "end",
     ]  # fmt: skip
+
+
+def test_a_replay_plan() -> None:
+    """Every call of a compiled step is drawn, after the calls that wrote what it reads."""
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    x, y = tg.ones(4, 2), tg.ones(4, 1)
+    optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
+
+    @tg.compile
+    def step() -> tg.Tensor:
+        loss = ((model(x) - y) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    before = [step(), step()]
+    graph = step.plan.graph()
+    calls = [n for n in graph.nodes if n.id.startswith("call")]
+    assert [n.label for n in calls] == [call.op for call in step.plan]
+    number = {n.id: i for i, n in enumerate(graph.nodes)}
+    assert all(number[e.source] < number[e.target] for e in graph.edges)
+    read = {e.target for e in graph.edges}
+    assert all(n.id in read for n in calls if n.detail != "Numbers")  # the learning rate's
+    results = {n.label for n in graph.nodes if n.kind == "result"}
+    assert {"unpack"} <= results  # the new weights
+    assert step().item() < before[-1].item()  # drawing disturbs nothing
+    assert step.plan._repr_svg_() == step.plan.svg()

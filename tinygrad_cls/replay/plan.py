@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from .passes import PASSES, Program
 from .program import Array, Call, nested, owner, place
 from .recorder import Recorder, refusal
 from .table import table
+
+if TYPE_CHECKING:
+    from ..drawing.graph import Graph
 
 
 class Replayed(Node):
@@ -267,9 +270,26 @@ class Plan:
         """A line for each call, with its memory and its time. `t` is a tensor from outside, `arg`
         an argument's copy, `m` the plan's own memory.
         """
+        return table(self.calls, self._outside())
+
+    def _outside(self) -> dict[int, str]:
+        """Names of the memory that isn't the plan's own, by owner's id."""
         found = {id(owner(t._array)): f"t{i}" for i, t in enumerate(self.surroundings.tensors, 1)}
-        found |= {id(owner(a)): f"arg{i}" for i, a in self.inputs}
-        return table(self.calls, found)
+        return found | {id(owner(a)): f"arg{i}" for i, a in self.inputs}
+
+    def graph(self) -> Graph:
+        """Which call reads what which one wrote, to be drawn as a trace is."""
+        from .picture import graph_of
+
+        return graph_of(self.calls, self._outside())
+
+    def svg(self) -> str:
+        """The graph as an SVG image; a notebook shows it by itself."""
+        from ..drawing.svg import svg
+
+        return svg(self.graph())
+
+    _repr_svg_ = svg
 
 
 def undone(calls: Sequence[Call], outside: Container[int]) -> list[tuple[Array, Array]]:

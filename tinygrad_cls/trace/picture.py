@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .graph import Edge, Graph, Node
+from ..drawing.graph import Edge, Graph, Node
 from .record import Call, Trace, Value
 
 

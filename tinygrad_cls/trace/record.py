@@ -204,10 +204,10 @@ class Trace:
     # --- pictures ---------------------------------------------------------------------------------
 
     def graph(self, collapse: bool = True, opened: Collection[tuple[str, ...]] = ()) -> Any:
-        """The forward graph as a :class:`~tinygrad_cls.trace.graph.Graph`. ``collapse``: a module
+        """The forward graph as a :class:`~tinygrad_cls.drawing.graph.Graph`. ``collapse``: a module
         is one node, save those in ``opened``.
         """
-        from .graph import collapse as collapsed
+        from ..drawing.graph import collapse as collapsed
         from .picture import graph_of
 
         graph = graph_of(self)
@@ -215,25 +215,25 @@ class Trace:
 
     def svg(self, collapse: bool = True, opened: Collection[tuple[str, ...]] = ()) -> str:
         """The graph as an SVG image."""
-        from .svg import svg
+        from ..drawing.svg import svg
 
         return svg(self.graph(collapse, opened))
 
     def text(self, collapse: bool = False) -> str:
         """The graph as an indented tree, from the results to the leaves."""
-        from .text import text
+        from ..drawing.text import text
 
         return text(self.graph(collapse))
 
     def to_dot(self, collapse: bool = False) -> str:
         """The graph in Graphviz's language."""
-        from .text import dot
+        from ..drawing.text import dot
 
         return dot(self.graph(collapse))
 
     def to_mermaid(self, collapse: bool = False) -> str:
         """The graph in Mermaid's language, which GitHub draws."""
-        from .text import mermaid
+        from ..drawing.text import mermaid
 
         return mermaid(self.graph(collapse))
 

@@ -14,11 +14,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .._torch.gradients import Compared, comparison
-from .graph import Graph, collapse, module_id
+from ..drawing.graph import Graph, collapse, module_id
+from ..drawing.svg import svg
 from .korean import korean
 from .nudge import STEPS, nudges
 from .record import Array, Step, Trace, Value
-from .svg import svg
 from .why import Walker
 
 ROWS = COLUMNS = 8
