@@ -372,6 +372,7 @@ def test_lower_bounds_are_those_tested() -> None:
     project = tomllib.loads(read("pyproject.toml"))["project"]
     pins = read("constraints-lowest.txt").splitlines()
     extras = project["optional-dependencies"]
-    for requirement in project["dependencies"] + extras["experiments"] + extras["safetensors"]:
+    named = [*extras["experiments"], *extras["play"], *extras["safetensors"]]
+    for requirement in project["dependencies"] + named:
         lowest = requirement.replace(">=", "==")
         assert {lowest, f"{lowest}.0"} & set(pins), requirement

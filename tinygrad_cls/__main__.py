@@ -25,7 +25,7 @@ from .explain.command import add_explain
 from .lessons.command import add_lesson
 from .lint import LintError
 from .lint.command import add_lint
-from .playground.command import add_play
+from .playground.command import PlayError, add_play
 from .scoreboard.command import add_judge
 from .stepper.command import add_step
 
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _wrong(
             ": ".join(str(part) for part in (error.filename, error.strerror) if part) or error
         )
-    except (WrongCall, DataError, ExplainError, LintError, MissingExtra) as error:
+    except (WrongCall, DataError, ExplainError, LintError, PlayError, MissingExtra) as error:
         return _wrong(error)
     except KeyboardInterrupt:
         print("tinygrad-cls: interrupted", file=sys.stderr)

@@ -162,7 +162,7 @@ class Playground:
             raise Refused(400, "samples is a list of numbers of training points")
         recorded = session.trace_backward(samples)
         about = f"step {session.step}, training points {', '.join(map(str, samples))}"
-        return answer(scene(recorded, title="Backward, step by step", about=about))
+        return answer(scene(recorded, title="Backward, step by step", about=about, lines=False))
 
 
 def create(port: int, token: str | None = None) -> Guard:
