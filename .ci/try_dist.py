@@ -1,14 +1,16 @@
 """Tries what ``make wheel`` built, where nothing else is: ``python .ci/try_dist.py dist``.
 
-The wheel must hold ``tinygrad_cls`` alone, import with NumPy alone, train without PyTorch, judge;
-the unpacked sdist must hold every file that its tests ask for.
+The wheel must hold ``tinygrad_cls`` alone, import with NumPy alone, train and teach without
+PyTorch, judge; the unpacked sdist must hold every file that its tests ask for.
 """
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -22,6 +24,17 @@ def square(x):
 
 def slope(g, x):
     return 2 * g * x
+"""
+SCRIPT = """
+import tinygrad_cls as tg
+
+w = tg.ones(2, requires_grad=True)
+optimizer = tg.optim.SGD([w], lr=0.1)
+for _ in range(3):
+    loss = (w * w).sum()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
 """
 TESTS = """
 import numpy as np
@@ -74,6 +87,35 @@ def try_wheel(wheel: Path, room: Path) -> None:
     no_torch = "import importlib.util as u, sys; sys.exit(u.find_spec('torch') is not None)"
     run(python, "-c", no_torch, cwd=away)
     run(python, "-m", "tinygrad_cls", "train", "circles-relu", "--epochs", "100", cwd=away)
+
+    say("teaches: a lesson, a page that steps through backward, an explanation, a lint")
+    classroom = (python, "-m", "tinygrad_cls")
+    run(*classroom, "lesson", "7", "--lang", "ko", cwd=away)
+    for experiment in ("circles-relu", "circles-linear", "blobs"):
+        run(*classroom, "step", experiment, "--epoch", "5", "--html", "step.html", cwd=away)
+        assert (away / "step.html").stat().st_size < 1e6, "the page must stay below 1 MB"
+    run(*classroom, "explain", "bce", "--x=-40,1000", "--t", "1,1", cwd=away)
+    (away / "script.py").write_text(SCRIPT, encoding="utf-8")
+    run(*classroom, "lint", "script.py", cwd=away)
+
+    say("says what the playground needs, and serves it once that is there")
+    play = (*classroom, "play", "--port", "0", "--no-browser")
+    refused = subprocess.run(play, cwd=away, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2, refused
+    assert refused.stderr.count("\n") == 1, refused.stderr
+    assert "pip install 'tinygrad_cls[play]'" in refused.stderr, refused.stderr
+    run(*install, f"{wheel}[play]", cwd=away)
+    with subprocess.Popen(play, cwd=away, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        said = server.stdout.readline()
+        print(said, end="")
+        page = said.split(" at ")[1].split()[0]
+        for name in ("", "static/main.js", "static/stepper.js"):
+            with urllib.request.urlopen(page + name) as answer:
+                assert answer.status == 200, name
+        server.send_signal(signal.SIGINT)
+        print(server.stdout.read(), end="")
+    assert server.returncode == 0, f"Ctrl-C must end it well, not with {server.returncode}"
 
     say("judges a function from the command line, and in the tests of a project of its own")
     (away / "layers.py").write_text(LAYERS, encoding="utf-8")
