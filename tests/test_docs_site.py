@@ -35,7 +35,7 @@ EXAMPLE = re.compile(
     re.DOTALL,
 )
 PAGES = ["trace", "explain", "lint"]
-OTHER_ENGINE = re.compile(r".*\btorch\b.*\n")  # is printed where PyTorch is
+OTHER_ENGINE = re.compile(r".*(\btorch\b|PyTorch is not installed).*\n")  # is printed where PyTorch is
 PICTURES = {"trace": {"trace.svg": True, "trace-open.svg": False}}  # collapsed?
 
 

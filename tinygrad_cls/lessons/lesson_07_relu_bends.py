@@ -51,7 +51,7 @@ logits = model(grid)
 logits.sum().backward()
 with tg.no_grad():
     on = np.hstack([model[:1](grid) > 0, model[:3](grid) > 0])
-patterns, piece = np.unique(on, axis=0, return_inverse=True)
+patterns, piece = np.unique(on @ 2 ** np.arange(20), return_inverse=True)
 print(f"{len(patterns)} linear pieces in this window")
 assert len(patterns) > 10, "the plane is folded into pieces"
 
