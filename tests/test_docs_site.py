@@ -35,7 +35,8 @@ EXAMPLE = re.compile(
     re.DOTALL,
 )
 PAGES = ["trace", "explain", "lint"]
-OTHER_ENGINE = re.compile(r".*(\btorch\b|PyTorch is not installed).*\n")  # is printed where PyTorch is
+OTHER_ENGINE = re.compile(r".*(\btorch\b|PyTorch is not installed).*\n")
+"""What is printed where PyTorch is, or where it isn't."""
 PICTURES = {"trace": {"trace.svg": True, "trace-open.svg": False}}  # collapsed?
 
 

@@ -137,6 +137,55 @@ def test_hooks_change_what_arrives() -> None:
     assert w.grad.tolist() == [20.0, 20.0]
 
 
+def test_a_hook_of_a_leaf() -> None:
+    w = tg.tensor([1.0, 2.0], requires_grad=True)
+    w.register_hook(lambda g: g + 1)
+    with tg.trace() as t:
+        (w * 2).sum().backward()
+    (gradient,) = t.gradients
+    assert gradient.hooked
+    assert gradient.arrived.tolist() == w.grad.tolist() == [3.0, 3.0]
+    is_whole(t)
+
+
+def test_a_result_that_retains_its_gradient() -> None:
+    w = tg.tensor([1.0, 2.0], requires_grad=True)
+    with tg.trace() as t:
+        h = w * 2
+        h.retain_grad()
+        (h * h).sum().backward()
+    assert [t[g.value].name for g in t.gradients] == ["h", "w"]
+    assert t.gradients[0].after.tolist() == h.grad.tolist() == [4.0, 8.0]
+    is_whole(t)
+
+
+def test_a_hook_that_runs_another_backward() -> None:
+    w, v = (tg.tensor([1.0, 2.0], requires_grad=True) for _ in "wv")
+
+    def other(g):
+        with tg.enable_grad():
+            (v * 3).sum().backward()
+        return g
+
+    with tg.trace() as t:
+        h = w * 2
+        h.register_hook(other)
+        (h + w).sum().backward()
+    assert w.grad.tolist() == v.grad.tolist() == [3.0, 3.0]
+    is_whole(t)
+
+
+def test_a_leaf_written_past_its_version() -> None:
+    """Such as by .data or NumPy: the value is another one."""
+    w = tg.tensor([1.0, 2.0])
+    with tg.trace() as t:
+        w.exp()
+        w.numpy()[0] = 5.0
+        w.exp()
+    assert [c.inputs for c in t.calls] == [("v0",), ("v2",)]
+    is_whole(t)
+
+
 def test_a_function_of_the_users() -> None:
     class Twice(tg.autograd.Function):
         @staticmethod

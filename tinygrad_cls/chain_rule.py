@@ -52,7 +52,7 @@ class Node:
         self.versions = versions
         self.clock = tick()
         self.hooks: dict[int, Callable[[Any], Any]] | None = None
-        self.retained: Callable[[Any], None] | None = None
+        self.retained: Callable[[], Any] | None = None  # a weak reference to what keeps its .grad
 
     def name(self) -> str:
         """torch's name of the op's backward, such as MulBackward0."""
@@ -110,21 +110,19 @@ def chain_rule(
     targets: Sequence[Any] | None = None,
     keep: bool = False,
     lift: Lift | None = None,
+    watch: Any = None,
 ) -> dict[Any, Any]:
     """The cotangents of the leaves (or of the ``targets``) from those of the roots, ``seeds``.
 
     Nodes are visited once each, the youngest first: when a node's turn comes, every node that
     uses its result is younger and has already contributed. With ``lift`` the formulas are fed
-    Tensors, else arrays.
+    Tensors, else arrays. ``watch`` is asked instead of the nodes.
     """
     cotangents: dict[Any, Any] = {}
     queue: list[tuple[int, Node]] = []
     wanted = set(targets) if targets is not None else set()
     useful = leading_to(wanted, [edge for edge, _ in seeds]) if targets is not None else None
     found: dict[Any, Any] = {}
-    watch = state.watch
-    if watch is not None:
-        watch.begins(seeds)
 
     arriving = seeds
     while True:
@@ -144,8 +142,10 @@ def chain_rule(
         if node.hooks:
             for hook in (*node.hooks.values(),):
                 g = hook(g)
-        if node.retained is not None:
-            node.retained(g)
+        if node.retained is not None and (x := node.retained()) is not None:
+            x._accumulate(g)
+            if watch is not None:
+                watch.ends({x: g})
         if useful is not None and useful.isdisjoint(node.edges):
             if node in found:  # torch takes it before the hooks, but at the end of the way after
                 found[node] = g
@@ -175,9 +175,9 @@ def leading_to(targets: set[Any], roots: Iterable[Any]) -> set[Any]:
 
 def run(
     outputs: Any, cotangents: Any, targets: Any, retain_graph: bool | None, create_graph: bool
-) -> dict[Any, Any]:
+) -> tuple[dict[Any, Any], Any]:
     """Seeds the chain rule from tensors, in the reading that is called for: arrays, unless the
-    result needs a graph of its own or a tape is running.
+    result needs a graph of its own or a tape is running. The cotangents, and what watched.
     """
     outputs = several(outputs)
     given = (None,) * len(outputs) if cotangents is None else several(cotangents)
@@ -185,9 +185,10 @@ def run(
     lift = outputs[0]._lift if create_graph or state.tape is not None else None
     seeds = [(y._edge, y._seed(g, lift is not None)) for y, g in zip(outputs, given, strict=True)]
     keep = create_graph if retain_graph is None else retain_graph
+    watch = None if state.watch is None else state.watch.begins(seeds)
     found, state.grad_enabled = state.grad_enabled, create_graph
     try:
-        return chain_rule(seeds, targets=targets, keep=keep, lift=lift)
+        return chain_rule(seeds, targets=targets, keep=keep, lift=lift, watch=watch), watch
     finally:
         state.grad_enabled = found
 
@@ -215,12 +216,11 @@ def backward(
         inputs, edges = sought(inputs, "backward")
         for x in inputs:
             x.retain_grad()
-    found = run(tensors, grad_tensors, edges, retain_graph, create_graph)
-    for leaf in found if inputs is None else dict.fromkeys(inputs):
-        if leaf in found:
-            leaf._accumulate(found[leaf])
-    if state.watch is not None:
-        state.watch.ends(found)
+    found, watch = run(tensors, grad_tensors, edges, retain_graph, create_graph)
+    leaves = found if inputs is None else dict.fromkeys(inputs)
+    added = {leaf: leaf._accumulate(found[leaf]) for leaf in leaves if leaf in found}
+    if watch is not None:
+        watch.ends(added)
 
 
 def several(tensors: Any) -> Sequence[Any]:
@@ -259,7 +259,7 @@ def grad(
     if materialize_grads and allow_unused is False:
         raise ValueError(BOTH)
     inputs, edges = sought(inputs, "grad")
-    found = run(outputs, grad_outputs, edges, retain_graph, create_graph)
+    found, _ = run(outputs, grad_outputs, edges, retain_graph, create_graph)
     results = []
     for i, (x, edge) in enumerate(zip(inputs, edges, strict=True)):
         if edge in found:

@@ -418,15 +418,17 @@ class Tensor(Surface):
             return copy
         return g
 
-    def _accumulate(self, g: Any) -> None:
-        """Adds a cotangent to ``.grad``: in place, unless the sum has a history of its own."""
+    def _accumulate(self, g: Any) -> Any:
+        """Adds a cotangent to ``.grad``: in place, unless the sum has a history of its own. What
+        was added: hooks may have changed it.
+        """
         if self._hooks and self._node is None:
             g = self._hooked(g)
         if isinstance(g, Tensor):
             if g.requires_grad or (self._grad is not None and self._grad.requires_grad):
                 with enable_grad():  # a copy: two leaves may get the same cotangent
                     self.grad = ops.clone(g) if self._grad is None else self._grad + g
-                return
+                return g
             g = g._array
         if self._grad is None:
             self._grad = grad = blank(Tensor)
@@ -440,6 +442,7 @@ class Tensor(Surface):
                 state.recorder.adds(self, g)
             quiet.run(np.add, self._grad._array, g, out=self._grad._array)
             self._grad._bump()
+        return g
 
     @property
     def grad(self) -> Tensor | None:
@@ -547,14 +550,7 @@ class Tensor(Surface):
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if self._node is not None:
-            tensor = weakref.ref(self)  # the node must not keep its own output alive
-
-            def retain(g: Any) -> None:
-                kept = tensor()
-                if kept is not None:
-                    kept._accumulate(g)
-
-            self._node.retained = retain
+            self._node.retained = weakref.ref(self)  # a node must not keep its own output alive
 
     @property
     def retains_grad(self) -> bool:

@@ -114,6 +114,8 @@ def gradients(trace: Any, engine: Engine, wide: Any = None) -> dict[str, Array]:
     Raises:
         Unmatched: for what the other engine can't do.
     """
+    if any(noted.hooked for noted in (*trace.steps, *trace.gradients)):
+        raise Unmatched("a hook changed a gradient on its way, and torch's has no such hook")
     values = rerun(trace, engine, wide)
     leaves = list(dict.fromkeys(g.value for g in trace.gradients))
     made: dict[str, Array] = {}

@@ -42,10 +42,9 @@ class Watch:
         """Takes the node of a Function."""
         note(node)
 
-    def begins(self, seeds: Any) -> None:
-        """A backward pass starts."""
-        if self.outer is not None:
-            self.outer.begins(seeds)
+    def begins(self, seeds: Any) -> Watch:
+        """A backward pass starts: what watches it."""
+        return self if self.outer is None else Watch(self.check_nan, self.outer.begins(seeds))
 
     def ends(self, leaves: Any) -> None:
         """A backward pass has added the cotangents of ``leaves`` to their gradients."""

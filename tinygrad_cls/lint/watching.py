@@ -52,9 +52,10 @@ class Watch:
     def made(self, node: Node) -> None:
         """Takes the node of a Function."""
 
-    def begins(self, seeds: Any) -> None:
-        """A backward pass starts."""
+    def begins(self, seeds: Any) -> Watch:
+        """A backward pass starts: what watches it."""
         self.scene.passes += 1
+        return self
 
     def ends(self, leaves: Any) -> None:
         """A backward pass has added the cotangents of ``leaves`` to their gradients."""

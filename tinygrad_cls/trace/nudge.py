@@ -28,6 +28,8 @@ def nudges(trace: Trace, cells: dict[str, list[int]]) -> tuple[dict[str, dict[in
     """
     if any(call.op is None or call.within is not None for call in trace.calls):
         return {}, "function"
+    if any(s.hooked for s in trace.steps) or any(g.hooked for g in trace.gradients):
+        return {}, "hook"
     made = {call.output for call in trace.calls}
     leaves: dict[str, Array] = {
         v.id: v.array.astype(np.float64)

@@ -100,13 +100,16 @@ class Step:
 
 @dataclass
 class Gradient:
-    """What backward number ``backward`` did to a leaf's ``.grad``: ``after = before + arrived``."""
+    """What backward number ``backward`` did to the ``.grad`` of a leaf, or of a result that retains
+    it: ``after = before + arrived``. ``hooked``: a hook changed what arrived.
+    """
 
     value: str
     backward: int
     before: Array | None
     arrived: Array
     after: Array
+    hooked: bool
 
 
 @dataclass(eq=False)
@@ -169,9 +172,9 @@ class Trace:
         return found
 
     def replay(self) -> dict[str, Array]:
-        """The last ``.grad`` of every leaf, computed from the steps by hand: the seeds, each rule
-        applied to what has arrived, and sums. A Function's contributions, and cotangents that a
-        hook changed, are taken as recorded.
+        """The last ``.grad`` of every leaf, and of what retains it, computed from the steps by
+        hand: the seeds, each rule applied to what has arrived, and sums. A Function's
+        contributions, and cotangents that a hook changed, are taken as recorded.
 
         >>> import tinygrad_cls as tg
         >>> w = tg.tensor([1.0, -2.0], requires_grad=True)
@@ -197,7 +200,7 @@ class Trace:
                 arrived[step.receiver] = contribution if known is None else known + contribution
             for gradient in self.gradients:
                 if gradient.backward == number:
-                    g = arrived.get(gradient.value, gradient.arrived)
+                    g = gradient.arrived if gradient.hooked else arrived[gradient.value]
                     grads[gradient.value] = g if gradient.before is None else gradient.before + g
         return grads
 
