@@ -52,10 +52,10 @@ docs: $(READY) ## the documentation site into out/docs; a warning or an outside 
 	$(PY) docs/_ext/offline.py out/docs
 
 test: $(READY) ## all tests; those of pages need Debian's chromium and chromium-driver
-	$(PY) -m pytest -n $(JOBS) --maxprocesses 8 $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --maxprocesses 8 --dist worksteal $(ARGS)
 
 test-long: $(READY) ## all tests with many more random examples, by hand
-	HYPOTHESIS_PROFILE=long $(PY) -m pytest -n $(JOBS) --maxprocesses 8 $(ARGS)
+	HYPOTHESIS_PROFILE=long $(PY) -m pytest -n $(JOBS) --maxprocesses 8 --dist worksteal $(ARGS)
 
 check: lint types test lowest wheel docs ## everything that must hold before a change lands
 	@echo "make check: all passed"
@@ -73,7 +73,7 @@ lowest: ## the tests that need no PyTorch, on the lowest NumPy admitted
 	else $(MAKE) --no-print-directory test-lowest; fi
 
 test-lowest: $(LOWEST)/.ready
-	$(LOWEST)/bin/python -m pytest -n $(JOBS) --maxprocesses 8 $(ARGS)
+	$(LOWEST)/bin/python -m pytest -n $(JOBS) --maxprocesses 8 --dist worksteal $(ARGS)
 
 wheel: $(READY) ## build sdist and wheel, try each where nothing else is
 	@rm -rf dist

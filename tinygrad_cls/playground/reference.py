@@ -61,6 +61,7 @@ class Reference:
         self._rows: Iterator[Row] = iter(())
         self._losses = array("d")
         self._now: tuple[Array, Array] | None = None
+        self._ended = False  # a recording has
         name = next((n for n, preset in PRESETS.items() if preset == recipe), None)
         try:
             torch = _torch.pytorch()
@@ -90,6 +91,7 @@ class Reference:
         start = perf_counter()
         while len(self._losses) < step and perf_counter() - start < seconds:
             if (row := next(self._rows, None)) is None:
+                self._ended = True
                 break
             self._losses.append(row.loss)
             self._now = row.state
@@ -104,7 +106,7 @@ class Reference:
             "at": None,
             "parameter_difference": None,
             "gradient_difference": None,
-            "behind": step - done,
+            "behind": 0 if self._ended else step - done,
         }
         if self._now is not None and done == step:
             found["at"] = step

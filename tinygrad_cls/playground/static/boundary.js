@@ -7,6 +7,7 @@ import { t } from "./strings.js";
 const SIDE = 64; // cells of the server's map, each way
 const PADDED = SIDE + 2; // with a copy of the outermost cells, so that lines reach the edge
 const MARGIN = { left: 30, bottom: 18, top: 2, right: 2 }; // CSS pixels
+const FEW_RINGS = 40; // more of them are paler, lest they hide the points
 const REST = 150; // milliseconds until a resting probe asks the server for the exact number
 
 export class Boundary {
@@ -143,7 +144,7 @@ export class Boundary {
 
   strokeSegments(context) {
     const { ratio } = this.box;
-    for (const [color, wide, dash] of [[this.tables.paper, 5, []], [this.tables.ink, 2.5, [7, 5]]]) {
+    for (const [color, wide] of [[this.tables.paper, 6], [this.tables.ink, 3]]) {
       context.beginPath();
       for (const [xa, ya, xb, yb] of this.segments) {
         context.moveTo(...this.toCanvas(xa, ya));
@@ -151,7 +152,6 @@ export class Boundary {
       }
       context.strokeStyle = color;
       context.lineWidth = wide * ratio;
-      context.setLineDash(dash.map((length) => length * ratio));
       context.stroke();
     }
   }
@@ -183,11 +183,12 @@ export class Boundary {
       context.drawImage(this.sprites[number], across - half, down - half);
     });
     if (this.wrong) {
+      const wrong = points.filter((_, i) => this.wrong[from + i]);
       context.strokeStyle = this.tables.ink;
+      context.globalAlpha = Math.max(0.3, Math.min(1, FEW_RINGS / wrong.length));
       context.lineWidth = ratio;
       context.beginPath();
-      points.forEach(([x, y], i) => {
-        if (!this.wrong[from + i]) return;
+      wrong.forEach(([x, y]) => {
         const [across, down] = this.toCanvas(x, y);
         context.moveTo(across + 5 * ratio, down);
         context.arc(across, down, 5 * ratio, 0, 2 * Math.PI);

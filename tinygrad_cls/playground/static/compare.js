@@ -74,9 +74,10 @@ export class Compare {
         pane.find('[data-edit="activation"]').add(option);
       }
     }
-    for (const name of DATA) {
+    for (const name of [...DATA, "csv"]) {
       const option = new Option("", name);
       option.dataset.t = `data.${name}`;
+      option.disabled = name === "csv"; // only shown: it comes with Train's recipe
       this.find('[data-edit="data"]').add(option);
     }
     this.find('[data-edit="speed"]').innerHTML = document.getElementById("speed").innerHTML;
@@ -130,15 +131,15 @@ export class Compare {
     this.pair = pair;
     const [linear, relu] = this.presets.map(({ recipe }) => copy(recipe));
     const mine = copy(this.train.recipe ?? relu);
-    const data = this.find('[data-edit="data"]').value || "circles";
+    const data = this.find('[data-edit="data"]').value;
     const pairs = {
       linear: [linear, relu],
       engine: [relu, copy(relu)],
       lr: [relu, { ...copy(relu), lr: 0.3 }],
-      mine: [mine, { ...copy(mine), lr: 3 * mine.lr }],
+      mine: [mine, { ...copy(mine), lr: Number((3 * mine.lr).toPrecision(12)) }],
     };
     const chosen = pairs[pair];
-    const keep = this.runs.length > 0 && pair !== "mine" && data !== chosen[0].data;
+    const keep = this.runs.length > 0 && pair !== "mine" && data !== chosen[0].data && DATA.includes(data);
     return this.open(keep ? chosen.map((recipe) => this.edited(recipe, "data", data)) : chosen);
   }
 

@@ -85,6 +85,13 @@ function listenToKeys() {
   });
 }
 
+// All that is seen of a hidden tab is its title: training waits there.
+const TITLE = document.title;
+function tellHidden() {
+  const waits = document.hidden && counters.playing;
+  document.title = waits ? `${t("state.hidden")} · ${TITLE}` : TITLE;
+}
+
 async function copyLink() {
   const copied = await copyText(location.href);
   notice(copied ? "info" : "warning", () => (copied ? t("link.copied") : location.href));
@@ -133,6 +140,7 @@ function build({ presets, noise }) {
   $("copy-link").addEventListener("click", copyLink);
   $("theme").addEventListener("click", switchTheme);
   dark.addEventListener("change", setTheme);
+  document.addEventListener("visibilitychange", tellHidden);
   setLanguage(document.documentElement.lang);
   setTheme();
   show("train");

@@ -57,7 +57,7 @@ export function fromHash(hash) {
   if (version !== String(VERSION)) return { problem: "link.version", detail: version };
   for (const key of fields.keys()) {
     const [text, ...more] = fields.getAll(key);
-    if (!(key in DEFAULT) || more.length) return broken(key);
+    if (!Object.hasOwn(DEFAULT, key) || more.length) return broken(key);
     const value = key === "layers" ? layers(text) : key in WORDS ? word(key, text) : number(text);
     if (value === undefined) return broken(`${key}=${text}`);
     recipe[key] = value;

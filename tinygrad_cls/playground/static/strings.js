@@ -104,7 +104,7 @@ const TEXTS = {
     "Click a neuron: its formula, and its line on the map. Warm: positive; cool: negative.",
     "뉴런을 누르면 식과 지도 위의 선이 보입니다. 따뜻한 색은 양수, 차가운 색은 음수입니다.",
   ],
-  "neuron.line": ["dashed on the map: where its weighted sum is 0", "지도 위 점선: 가중합이 0인 곳"],
+  "neuron.line": ["bold on the map: where its weighted sum is 0", "지도 위 굵은 선: 가중합이 0인 곳"],
   "neuron.noline": ["its weighted sum is nowhere 0 on this map", "이 지도에서 가중합이 0인 곳이 없음"],
   noise: ["Noise", "잡음"],
   one: ["Train one step", "한 단계 훈련"],
@@ -160,6 +160,7 @@ const TEXTS = {
   speed: ["Steps per frame", "프레임당 단계"],
   "state.diverged": ["diverged", "발산"],
   "state.playing": ["training", "훈련 중"],
+  "state.hidden": ["waiting", "대기 중"],
   "state.paused": ["paused at step {step}", "{step}단계에서 멈춤"],
   "step.four": ["First 4", "처음 4개"],
   "step.help": [

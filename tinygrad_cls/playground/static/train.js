@@ -81,7 +81,7 @@ export class Train {
     this.us = 0;
     this.show();
     if (message) message();
-    else if (run.info.notes.length) notice("info", () => run.info.notes.join(" "));
+    else if (run.info.notes.length) notice("info", () => run.info.notes.map((note) => `${note}.`).join(" "));
     else clearNotice();
     await this.look();
   }
@@ -98,13 +98,18 @@ export class Train {
     }
   }
 
-  // The server would not have this recipe: say why, and show the one that is running.
+  // The server would not have this recipe: say why, and show the one that is running. At the start
+  // none is: a link's recipe gives way to the default one.
   refused(error) {
     this.wanted = null;
-    if (error instanceof api.Refused) {
+    if (!(error instanceof api.Refused)) this.failed(error);
+    else if (this.run) {
       notice("warning", () => error.message);
-      if (this.run) this.fillControls();
-    } else this.failed(error);
+      this.fillControls();
+    } else {
+      this.open(copy(this.presets[1].recipe), () =>
+        notice("warning", () => t("link.broken", { detail: error.message })));
+    }
   }
 
   // What the address bar says, at the start and when it is edited.
