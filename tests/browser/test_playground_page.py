@@ -210,6 +210,8 @@ def test_a_link_is_the_recipe(page: Page) -> None:
         ("v=1&data=circles&colour=red", "cannot be read (colour)"),
         ("v=1&layers=10:swish", "cannot be read (layers=10:swish)"),
         ("data=circles", "cannot be read (v)"),
+        ("v=1&toString=1", "cannot be read (toString)"),
+        ("v=1&samples=100.5", "samples must be a whole number, not 100.5"),
     ],
 )
 def test_a_link_that_cannot_be_read(page: Page, recipe: str, said: str) -> None:
@@ -220,7 +222,7 @@ def test_a_link_that_cannot_be_read(page: Page, recipe: str, said: str) -> None:
 
 def test_numbers_out_of_range_are_said(page: Page) -> None:
     page.open("v=1&lr=1000")
-    assert "100 is used" in page.notice
+    assert "100 is used." in page.notice
     assert "lr=100&" in page.recipe
 
 
@@ -275,6 +277,53 @@ def test_bad_points_are_refused_on_the_page(page: Page, console_errors: Logs) ->
     assert [line for line in console_errors() if "status of 400" not in line] == []
 
 
+def test_ten_classes_with_names_of_markup(page: Page, console_errors: Logs) -> None:
+    page.open()
+    page.click("#own")
+    head = "<b>size</b>,<img src=x onerror=document.title='hit'>,class\n"
+    rows = [f"{i % 10},{(i // 10) * 0.1},<i>{i % 10}</i>" for i in range(100)]
+    page.js("document.getElementById('own-text').value = arguments[0]", head + "\n".join(rows))
+    page.click("#own-use")
+    page.until("location.hash.includes('data=csv')")
+    page.until("document.querySelectorAll('.unit.output').length === 10")
+    colors = page.js(
+        "return new Set([...document.querySelectorAll('.unit.output')]"
+        ".map((node) => node.style.borderColor)).size"
+    )
+    assert colors == 10
+    page.js("document.querySelector('[data-keep=neuron-0-0]').click()")
+    page.until("document.querySelector('#neuron code')")
+    assert "<b>size</b>" in page.text("#neuron code")
+    page.click("#tab-step")
+    page.until("document.querySelector('#stepper .st-list')")
+    page.click("#tab-compare")
+    page.click('#compare [data-value="mine"]')
+    page.until("document.querySelector('#compare [data-edit=data]').value === 'csv'")
+    page.click('#compare [data-value="linear"]')  # from points of one's own to made ones
+    page.until("document.querySelector('#compare [data-edit=data]').value === 'circles'")
+    page.js("sessionStorage.clear()")
+    assert page.js("return document.title") == "tinygrad_cls playground"
+    assert page.js("return document.querySelectorAll('main b b, main i i, main img').length") == 0
+    assert console_errors() == []
+
+
+def test_the_stepper_is_dark_on_a_dark_page(page: Page) -> None:
+    page.open()
+    try:
+        page.click("#theme")
+        page.click("#tab-step")
+        page.until("document.querySelector('#stepper .st-list')")
+        style = "getComputedStyle(document.querySelector('#stepper .stepper, #stepper.stepper'))"
+        paper, ink = (
+            [int(n) for n in re.findall(r"\d+", page.js(f"return {style}.{what}"))[:3]]
+            for what in ("backgroundColor", "color")
+        )
+        assert sum(paper) < 150
+        assert sum(ink) > 600
+    finally:
+        page.js("localStorage.clear()")
+
+
 def test_dead_neurons_and_the_chosen_one(page: Page) -> None:
     page.open("v=1&lr=100")
     page.train(30, speed=10)
@@ -324,11 +373,14 @@ def test_a_hidden_tab_asks_for_nothing(browser: Any, page: Page) -> None:
     page.click("#play")
     page.until("window.playground.step > 10")
     page.js("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    page.js("document.dispatchEvent(new Event('visibilitychange'))")
+    assert page.js("return document.title").startswith("waiting")
     page.until("window.playground.inFlight === 0")
     asleep = page.js("return window.playground.step")
     time.sleep(0.3)
     assert page.js("return window.playground.step") == asleep
-    page.js("delete document.hidden")
+    page.js("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    assert page.js("return document.title") == "tinygrad_cls playground"
     page.until(f"window.playground.step > {asleep}")
 
 
@@ -466,7 +518,11 @@ def test_compare_keeps_step(page: Page, console_errors: Logs) -> None:
     )
     assert "0.693" in left
     assert "0.693" not in right
-    for pair, titles in [("lr", ["lr 0.1", "lr 0.3"]), ("engine", ["NumPy", "PyTorch"])]:
+    for pair, titles in [
+        ("lr", ["lr 0.1", "lr 0.3"]),
+        ("mine", ["lr 0.1", "lr 0.3"]),
+        ("engine", ["NumPy", "PyTorch"]),
+    ]:
         page.click(f'#compare [data-value="{pair}"]')
         page.until(
             "[...document.querySelectorAll('.pane-title')].map((n) => n.textContent).join()"

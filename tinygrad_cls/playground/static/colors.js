@@ -1,6 +1,6 @@
 // Colours of classes, signs and maps. Classes have Okabe & Ito's palette, as the figures do, and two
-// more, as a CSV may have ten; the
-// sign of a number has the colours of the first two classes: warm is positive, cool is negative.
+// more, since a CSV may have ten. The sign of a number has the colours of the first two classes: warm
+// is positive, cool is negative.
 
 export const CLASSES = [
   "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#f0e442",

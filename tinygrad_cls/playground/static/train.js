@@ -63,7 +63,7 @@ export class Train {
     try {
       run = await Run.open(recipe, this.ownData.points);
     } catch (error) {
-      if (turn === this.opening) this.refused(error);
+      if (turn === this.opening) await this.refused(error, recipe);
       return;
     }
     if (turn !== this.opening) {
@@ -100,14 +100,15 @@ export class Train {
 
   // The server would not have this recipe: say why, and show the one that is running. At the start
   // none is: a link's recipe gives way to the default one.
-  refused(error) {
+  async refused(error, recipe) {
     this.wanted = null;
+    const standard = copy(this.presets[1].recipe);
     if (!(error instanceof api.Refused)) this.failed(error);
-    else if (this.run) {
+    else if (this.run || same(recipe, standard)) {
       notice("warning", () => error.message);
-      this.fillControls();
+      if (this.run) this.fillControls();
     } else {
-      this.open(copy(this.presets[1].recipe), () =>
+      await this.open(standard, () =>
         notice("warning", () => t("link.broken", { detail: error.message })));
     }
   }
