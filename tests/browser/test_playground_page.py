@@ -324,6 +324,16 @@ def test_the_stepper_is_dark_on_a_dark_page(page: Page) -> None:
         page.js("localStorage.clear()")
 
 
+def test_a_new_run_marks_its_dead_neurons(page: Page) -> None:
+    page.open()
+    dead = "document.querySelectorAll('.unit.dead').length"
+    page.until(f"{dead} > 0")
+    before = page.js(f"return {dead}")
+    page.set("#lr", 0.3)  # other runs from equal weights have equally many
+    page.until("location.hash.includes('lr=0.3&')")
+    page.until(f"{dead} === {before}", 5)
+
+
 def test_dead_neurons_and_the_chosen_one(page: Page) -> None:
     page.open("v=1&lr=100")
     page.train(30, speed=10)

@@ -33,7 +33,7 @@ export class Network {
   // A new run: everything is built anew, since anything may have changed.
   setRun(info) {
     const focus = document.activeElement?.dataset?.keep;
-    Object.assign(this, { info, frame: null, chosen: null });
+    Object.assign(this, { info, frame: null, chosen: null, deadKey: null });
     this.root.replaceChildren();
     this.lines = svg("svg", { class: "edges", "aria-hidden": "true" }, this.root);
     this.heads = info.layers.slice(0, -1).map((layer, l) => this.addHead(layer, l));
