@@ -170,9 +170,12 @@ def test_a_hook_that_runs_another_backward() -> None:
     with tg.trace() as t:
         h = w * 2
         h.register_hook(other)
-        (h + w).sum().backward()
-    assert w.grad.tolist() == v.grad.tolist() == [3.0, 3.0]
+        (h * v + w).sum().backward()  # reaches v too, and adds to it last
+    assert v.grad.tolist() == [5.0, 7.0]
+    assert [g.backward for g in t.gradients] == [1, 0, 0]
     is_whole(t)
+    (found,) = {g.value for g in t.gradients if t[g.value].name == "v"}
+    assert same(t.replay()[found], v.grad.numpy())
 
 
 def test_a_leaf_written_past_its_version() -> None:

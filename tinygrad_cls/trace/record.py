@@ -183,25 +183,23 @@ class Trace:
         >>> t.replay(), w.grad
         ({'v0': array([ 2., -4.], dtype=float32)}, tensor([ 2., -4.]))
         """
+        arrived: dict[tuple[int, str], Array] = {}
+        for number, value, g in self.seeds:
+            known = arrived.get((number, value))
+            arrived[number, value] = g if known is None else known + g
+        for step in self.steps:
+            contribution = step.contribution
+            if step.op is not None and step.g is not None:
+                g = step.g if step.hooked else arrived[step.backward, step.value]
+                contribution = by_the_rule(step, g)
+            known = arrived.get((step.backward, step.receiver))
+            arrived[step.backward, step.receiver] = (
+                contribution if known is None else known + contribution
+            )
         grads: dict[str, Array] = {}
-        for number in sorted({g.backward for g in self.gradients}):
-            arrived: dict[str, Array] = {}
-            for backward, value, g in self.seeds:
-                if backward == number:
-                    arrived[value] = arrived[value] + g if value in arrived else g
-            for step in self.steps:
-                if step.backward != number:
-                    continue
-                contribution = step.contribution
-                if step.op is not None and step.g is not None:
-                    g = step.g if step.hooked else arrived[step.value]
-                    contribution = by_the_rule(step, g)
-                known = arrived.get(step.receiver)
-                arrived[step.receiver] = contribution if known is None else known + contribution
-            for gradient in self.gradients:
-                if gradient.backward == number:
-                    g = gradient.arrived if gradient.hooked else arrived[gradient.value]
-                    grads[gradient.value] = g if gradient.before is None else gradient.before + g
+        for noted in self.gradients:
+            g = noted.arrived if noted.hooked else arrived[noted.backward, noted.value]
+            grads[noted.value] = g if noted.before is None else noted.before + g
         return grads
 
     # --- pictures ---------------------------------------------------------------------------------
