@@ -23,6 +23,8 @@ LEAF = "x = torch.ones(2, requires_grad=True)\n"
 @snippets("""
 (x * 2).sum().backward(); x.grad
 x.backward(torch.tensor([1.0, 2.0])); x.backward(torch.ones(2)); x.grad
+w = torch.tensor(2.0, requires_grad=True); (w * w).backward(); (w * w).backward(); w.grad
+w = torch.tensor(2.0, requires_grad=True); (w * w).backward(); w.grad.zero_(); w.grad
 x.sum().backward(torch.tensor(3.0)); x.grad
 (x * 2).backward(torch.tensor([1.0, 2.0])); x.grad
 (x * 2).backward(gradient=torch.tensor([1.0, 2.0])); x.grad

@@ -432,7 +432,9 @@ class Tensor(Surface):
             g = g._array
         if self._grad is None:
             self._grad = grad = blank(Tensor)
-            grad._array = g.copy()  # the same array may be on its way to another leaf
+            # A copy: the same array may be on its way to another leaf. And an array: two 0-d ones
+            # add up to NumPy's scalar, which nothing can be written to.
+            grad._array = np.array(g, order="C")
             if state.recorder is not None:
                 state.recorder.accumulates(self, g)
         elif self._grad.requires_grad:
