@@ -177,12 +177,12 @@ def run(
     outputs: Any, cotangents: Any, targets: Any, retain_graph: bool | None, create_graph: bool
 ) -> tuple[dict[Any, Any], Any]:
     """Seeds the chain rule from tensors, in the reading that is called for: arrays, unless the
-    result needs a graph of its own or a tape is running. The cotangents, and what watched.
+    result needs a graph of its own or a recording is running. The cotangents, and what watched.
     """
     outputs = several(outputs)
     given = (None,) * len(outputs) if cotangents is None else several(cotangents)
     match(given, outputs)
-    lift = outputs[0]._lift if create_graph or state.tape is not None else None
+    lift = outputs[0]._lift if create_graph or state.events is not None else None
     seeds = [(y._edge, y._seed(g, lift is not None)) for y, g in zip(outputs, given, strict=True)]
     keep = create_graph if retain_graph is None else retain_graph
     watch = None if state.watch is None else state.watch.begins(seeds)

@@ -87,7 +87,8 @@ def refuse_nan(node: Node, pulled: list[tuple[Any, Any]]) -> None:
         if not left or left[0][0] is not edge:  # nobody asked for it
             continue
         g = left.pop(0)[1]
-        if isinstance(g, Tensor) and np.isnan(g._array).any():
+        a = g._array if isinstance(g, Tensor) else g
+        if isinstance(a, np.ndarray | np.generic) and np.isnan(a).any():
             place = TORCH_ORDER.get(getattr(node.op, "name", ""), range(i + 1))[i]
             where = ""
             if getattr(node, "called", None):

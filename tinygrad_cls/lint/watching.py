@@ -61,14 +61,10 @@ class Watch:
         """A backward pass has added the cotangents of ``leaves`` to their gradients."""
 
     def pull(self, node: Node, g: Any, useful: Any, lift: Any) -> list[tuple[Any, Any]]:
-        """The cotangents that a node makes: those of a run without a tape, to the last bit."""
+        """The cotangents that a node makes."""
         for rule in self.rules:
             rule.node(node)
-        if type(node) is Node and isinstance(g, Tensor) and not state.grad_enabled:
-            arrays = node.pull(g._array, useful, None)  # a tape makes backward feed Tensors
-            pulled = [(edge, lift(gx, None)) for edge, gx in arrays]
-        else:
-            pulled = node.pull(g, useful, lift)
+        pulled = node.pull(g, useful, lift)
         for edge, _ in pulled:
             if isinstance(edge, Tensor):
                 leaf = self.scene.leaf(edge)

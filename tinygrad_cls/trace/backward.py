@@ -11,7 +11,7 @@ from ..autograd.function import Parts
 from ..chain_rule import Lift, Node
 from ..op import Op
 from ..tensor import Tensor
-from .record import Array, Gradient, Step
+from .record import Array, Gradient, Step, copied
 from .rules import rule
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Pass:
         self._sums: dict[Any, tuple[Array, int]] = {}  # by edge: the cotangent so far, of how many
         for edge, g in seeds:
             self._arrive(edge, array_of(g))
-            self.trace.seeds.append((number, recorder.edge_value(edge), array_of(g).copy("K")))
+            self.trace.seeds.append((number, recorder.edge_value(edge), copied(array_of(g))))
 
     def pull(
         self, node: Node, g: Any, useful: set[Any] | None, lift: Lift | None
@@ -61,7 +61,7 @@ class Pass:
         for x, g in added.items():
             if x._grad is None:
                 continue
-            arrived, after = array_of(g).copy("K"), x._grad._array.copy("K")
+            arrived, after = copied(array_of(g)), copied(x._grad._array)
             known = self._sums.get(x._edge)
             self.trace.gradients.append(
                 Gradient(
@@ -81,7 +81,7 @@ class Pass:
             keeps = edge.retained and edge.retained() if isinstance(edge, Node) else edge
             if keeps is not None:
                 grad = keeps._grad
-                self.recorder.grads[keeps] = None if grad is None else grad._array.copy("K")
+                self.recorder.grads[keeps] = None if grad is None else copied(grad._array)
             self._sums[edge] = gx, 1
             return 1, None, gx
         before, count = self._sums[edge]
@@ -101,12 +101,12 @@ class Pass:
             name = f"{op.inputs[0]}[{slot}]" if op.variadic else op.inputs[slot]
             for need in formula.needs:
                 value = saved.get(need, slot)
-                operands[need] = value.copy("K") if isinstance(value, np.ndarray) else value
+                operands[need] = copied(value) if isinstance(value, np.ndarray) else value
             with np.errstate(all="ignore"):
                 raw = formula.on_arrays(g, *operands.values())
                 if is_elementwise(op) or g.size == 1:
                     local = formula.on_arrays(np.ones_like(g), *operands.values())
-        gx = gx.copy("K")
+        gx = copied(gx)
         arrival, before, after = self._arrive(edge, gx)
         step = Step(
             number=len(self.trace.steps),
@@ -117,7 +117,7 @@ class Pass:
             slot=slot,
             input=name,
             rule=rule(op, slot, operands),
-            g=None if g is None else g.copy("K"),
+            g=None if g is None else copied(g),
             operands=operands,
             raw=raw,
             contribution=gx,

@@ -259,6 +259,15 @@ class Trace:
         return framed(self)
 
 
+def copied(a: Array) -> Array:
+    """A copy in the same layout: in which order numbers are summed depends on it. So an axis that
+    was broadcast stays so.
+    """
+    narrow = a[tuple(slice(1) if step == 0 else slice(None) for step in a.strides)]
+    made = narrow.copy("K")
+    return made if made.shape == a.shape else np.broadcast_to(made, a.shape)
+
+
 @np.errstate(all="ignore")
 def by_the_rule(step: Step, g: Array) -> Array:
     """The contribution of a step for the cotangent ``g``."""

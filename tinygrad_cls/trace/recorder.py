@@ -13,7 +13,7 @@ from ..chain_rule import Node, chain_rule
 from ..nn import Module, Parameter
 from ..tensor import Event, Tensor
 from .backward import Pass, same
-from .record import Array, Call, Trace, Value
+from .record import Array, Call, Trace, Value, copied
 
 CALL = Module.__call__.__code__
 """Whose frames say which modules are running."""
@@ -111,7 +111,7 @@ class Recorder:
     def _add(self, kind: str, x: Any, array: Array | None) -> str:
         """A new value's id."""
         found = f"v{len(self.trace.values)}"
-        copy = None if array is None else array.copy("K")
+        copy = None if array is None else copied(array)
         needs = x.requires_grad if isinstance(x, Tensor) else True
         self.trace.values.append(Value(found, kind, copy, needs))
         if isinstance(x, Tensor):
