@@ -27,6 +27,9 @@ DEATHS = 3
 SILENCE = 60.0
 """Seconds without any worker of the cluster after which we stop waiting for one."""
 
+CONNECT = 10.0
+"""Seconds in which a scheduler must answer."""
+
 Work = Callable[[Any], Any]
 
 
@@ -114,20 +117,18 @@ def calls(work: Work, tasks: Mapping[str, Any], under_way: set[str]) -> Iterator
 
     for key, task in tasks.items():
         under_way.add(key)
-        yield delayed(attempt)(work, key, task, os.getpid())
+        yield delayed(attempt)(work, key, task)
 
 
 # --- In the worker --------------------------------------------------------------------------------
 
 _one_at_a_time = threading.Lock()  # a Dask worker may have threads; our random stream is theirs too
-_watching = False
 
 
-def attempt(work: Work, key: str, task: Any, parent: int | None = None) -> Done:
+def attempt(work: Work, key: str, task: Any) -> Done:
     """Do one piece. What it raises is its result."""
     from threadpoolctl import threadpool_limits
 
-    leave_with(parent)
     with _one_at_a_time, threadpool_limits(1):
         start = time.perf_counter()
         try:
@@ -147,12 +148,8 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {words[:500]}" if words else type(error).__name__
 
 
-def leave_with(parent: int | None) -> None:
-    """End this process when the one that started it has been killed: nobody else would."""
-    global _watching
-    if _watching or parent is None or os.getppid() != parent:
-        return
-    _watching = True
+def leave_with(parent: int) -> None:
+    """End this process as soon as its parent has been killed: nobody else would."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -213,6 +210,7 @@ class Cluster:
             if done is None:
                 return
             if isinstance(done, BaseException):
+                self.watched()  # may know better what has happened
                 raise done
             yield done
 
@@ -229,7 +227,12 @@ def loky(_pool: Pool, jobs: int) -> Iterator[Cluster]:
     """Processes of this machine."""
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    settings = {"backend": "loky", "inner_max_num_threads": 1}
+    settings = {
+        "backend": "loky",
+        "inner_max_num_threads": 1,
+        "initializer": leave_with,
+        "initargs": (os.getpid(),),
+    }
     yield Cluster(settings, jobs, (BrokenProcessPool,))
 
 
@@ -253,7 +256,7 @@ def dask(pool: Pool, jobs: int) -> Iterator[Cluster]:
                 stack.callback(own.close)
                 client = distributed.Client(own, set_as_default=False)
             else:
-                client = distributed.Client(pool.address, timeout=10, set_as_default=False)
+                client = distributed.Client(pool.address, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise PoolError(
                 f"no Dask scheduler answers at {pool.address}: start one with `dask scheduler`, or "
@@ -288,7 +291,8 @@ def dask(pool: Pool, jobs: int) -> Iterator[Cluster]:
                 # One worker, the others being restarted, would make joblib work in this process.
                 return max(2, int(super().effective_n_jobs(n_jobs)))
 
-        yield Cluster({"backend": Backend(client=client)}, jobs, watched=look)
+        dead = (distributed.client.FutureCancelledError, distributed.scheduler.KilledWorker)
+        yield Cluster({"backend": Backend(client=client)}, jobs, dead, look)
 
 
 @contextlib.contextmanager
