@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import _torch, float32, float64, from_numpy, inference_mode, sigmoid, softmax
-from .network import ACTIVATIONS, Trainer, linears, network, optimizer_for
+from .network import ACTIVATIONS, Trainer, linears, network
 
 Array = NDArray[Any]
 
@@ -230,7 +230,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.module_ = network(
             [X.shape[1], *hidden, outputs], self.activation, int(seed), kind
         )
-        self._trainer = Trainer(self.module_, optimizer_for(self.module_, self))
+        self._trainer = Trainer(self.module_)
         self.n_iter_ = self.t_ = 0
         self.n_outputs_, self.n_layers_ = outputs, len(hidden) + 2
         self.out_activation_ = "logistic" if outputs == 1 else "softmax"
@@ -293,7 +293,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for start in range(0, n, size):
             rows: Any = slice(start, start + size) if order is None else order[start : start + size]
             w = None if weight is None else weight[rows]
-            parts = self._trainer.step(X[rows], t[rows], w, self.alpha)
+            parts = self._trainer.step(X[rows], t[rows], w, self)
             share = len(t[rows]) / n if w is None else float(w.sum() / weight.sum())
             loss, score = loss + share * parts[0], score + share * parts[1]
         self.n_iter_ += 1

@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .. import Generator, Tensor, compile, dtype, empty, enable_grad, from_numpy, nn, optim
+from .. import Generator, Tensor, compile, dtype, empty, enable_grad, from_numpy, nn
 from ..nn import functional as F
+
+Array = NDArray[Any]
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module] | None] = {
     "identity": None,
@@ -53,42 +56,16 @@ def linears(module: nn.Sequential) -> list[nn.Linear]:
     return [layer for layer in module if isinstance(layer, nn.Linear)]
 
 
-def optimizer_for(module: nn.Sequential, estimator: Any) -> optim.Optimizer:
-    """As the estimator's parameters say. The L2 penalty is for weights, not for biases."""
-    layers = linears(module)
-    groups = [
-        {"params": [layer.weight for layer in layers]},
-        {"params": [layer.bias for layer in layers]},
-    ]
-    lr = estimator.learning_rate_init
-    if estimator.solver == "adam":
-        betas = (estimator.beta_1, estimator.beta_2)
-        return optim.Adam(groups, lr=lr, betas=betas, eps=estimator.epsilon)
-    nesterov = estimator.nesterovs_momentum and estimator.momentum > 0
-    return optim.SGD(groups, lr=lr, momentum=estimator.momentum, nesterov=nesterov)
+def programs(module: nn.Sequential, parameters: Sequence[nn.Parameter]) -> tuple[Any, Any]:
+    """Two replays of a batch's rows, targets and shares, which weigh the rows and add up to 1: one
+    leaves the gradients in ``.grad``, the other doesn't. They return the loss, and the part of the
+    rows that is right.
+    """
+    binary = linears(module)[-1].out_features == 1
 
-
-class Trainer:
-    """A network and its optimizer, with training step and evaluation as replays."""
-
-    def __init__(self, module: nn.Sequential, optimizer: optim.Optimizer) -> None:
-        self.module = module
-        self.optimizer = optimizer
-        self.weights = [layer.weight for layer in linears(module)]
-        self.binary = linears(module)[-1].out_features == 1
-        self._step = compile(self._train)
-        self._look = compile(self._measure)
-
-    def __getstate__(self) -> tuple[nn.Sequential, optim.Optimizer]:
-        return self.module, self.optimizer  # plans are made anew
-
-    def __setstate__(self, state: tuple[nn.Sequential, optim.Optimizer]) -> None:
-        self.__init__(*state)  # type: ignore[misc]
-
-    def _measure(self, x: Tensor, t: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss, and the part of the rows that is right; ``share`` weighs the rows."""
-        z = self.module(x)
-        if self.binary:
+    def measure(x: Tensor, t: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        z = module(x)
+        if binary:
             z = z.squeeze(1)
             losses = F.binary_cross_entropy_with_logits(z, t, reduction="none")
             right = (z > 0) == (t > 0.5)
@@ -97,15 +74,54 @@ class Trainer:
             right = z.argmax(dim=1) == t
         return (losses * share).sum(), (right * share).sum()
 
-    def _train(self, x: Tensor, t: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        loss, score = self._measure(x, t, share)
-        squares = sum([(W.detach() ** 2).sum() for W in self.weights])
-        self.optimizer.zero_grad()
+    def backward(x: Tensor, t: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        loss, score = measure(x, t, share)
+        for p in parameters:
+            p.grad = None
         loss.backward()
-        self.optimizer.step()
-        return loss, score, squares
+        return loss, score
 
-    def step(self, x: Any, t: Any, weight: Any, alpha: float) -> tuple[float, float]:
+    return compile(backward), compile(measure)
+
+
+class Trainer:
+    """A network, its training step as a replay, and the update.
+
+    All parameters lie in one vector, so that the update is a few NumPy calls. Its formulas are those
+    of :class:`tinygrad_cls.optim.Adam` and ``SGD``, which besides round as PyTorch's do: that costs
+    more than forward and backward together on networks of this size.
+    """
+
+    def __init__(self, module: nn.Sequential) -> None:
+        self.module = module
+        self.steps = 0
+        parameters = [p for layer in linears(module) for p in (layer.weight, layer.bias)]
+        kind = parameters[0].detach().numpy().dtype
+        self.vector: Array = np.concatenate([p.detach().numpy().ravel() for p in parameters])
+        self.is_weight = np.concatenate([np.full(p.numel(), p.ndim == 2, kind) for p in parameters])
+        self.gradient, self.average, self.squares = (np.zeros_like(self.vector) for _ in range(3))
+        self.parameters: list[nn.Parameter] = []
+        self.places: list[slice] = []
+        start = 0
+        for layer in linears(module):
+            for name, old in layer.named_parameters():
+                place = slice(start, start := start + old.numel())
+                there = from_numpy(self.vector[place].reshape(tuple(old.shape)))
+                setattr(layer, name, nn.Parameter(there))
+                self.parameters.append(getattr(layer, name))
+                self.places.append(place)
+        self._even: dict[int, Tensor] = {}
+        self._step, self._look = programs(module, self.parameters)
+
+    def __getstate__(self) -> Any:
+        return self.module, self.steps, self.average, self.squares  # plans are made anew
+
+    def __setstate__(self, found: Any) -> None:
+        module, steps, average, squares = found
+        self.__init__(module)  # type: ignore[misc]
+        self.steps, self.average, self.squares = steps, average, squares
+
+    def step(self, x: Array, t: Array, weight: Array | None, options: Any) -> tuple[float, float]:
         """One update on a batch. The loss before it, penalty included, and the accuracy.
 
         The loss is ``(sum w l + alpha/2 sum W**2) / sum w`` over the rows, for their losses l and
@@ -114,19 +130,52 @@ class Trainer:
         total = len(x) if weight is None else float(weight.sum())
         if total == 0:
             return 0.0, 0.0
-        self.optimizer.param_groups[0]["weight_decay"] = alpha / total
         with enable_grad():
-            loss, score, squares = self._step(from_numpy(x), from_numpy(t), shares(x, weight))
-        return loss.item() + 0.5 * alpha / total * squares.item(), score.item()
+            loss, score = self._step(from_numpy(x), from_numpy(t), self._shares(x, weight))
+        g = self.gradient
+        for p, place in zip(self.parameters, self.places, strict=True):
+            np.copyto(g[place], p.grad.numpy().ravel())  # type: ignore[union-attr]
+        decayed = self.vector * self.is_weight
+        decayed *= options.alpha / total
+        penalty = 0.5 * float(decayed @ self.vector)
+        g += decayed
+        self.steps += 1
+        with np.errstate(all="ignore"):
+            (self._adam if options.solver == "adam" else self._sgd)(g, options)
+        return loss.item() + penalty, score.item()
 
-    def measure(self, x: Any, t: Any, weight: Any) -> tuple[float, float]:
+    def _adam(self, g: Array, options: Any) -> None:
+        beta1, beta2, t = options.beta_1, options.beta_2, self.steps
+        m, v = self.average, self.squares
+        m *= beta1
+        m += (1 - beta1) * g
+        v *= beta2
+        v += (1 - beta2) * (g * g)
+        size = np.sqrt(v)
+        size /= (1 - beta2**t) ** 0.5
+        size += options.epsilon
+        np.divide(m, size, out=size)
+        size *= options.learning_rate_init / (1 - beta1**t)
+        self.vector -= size
+
+    def _sgd(self, g: Array, options: Any) -> None:
+        if options.momentum > 0:
+            b = self.average
+            b *= options.momentum
+            b += g
+            g = g + options.momentum * b if options.nesterovs_momentum else b
+        self.vector -= options.learning_rate_init * g
+
+    def measure(self, x: Array, t: Array, weight: Array | None) -> tuple[float, float]:
         """Loss without penalty, and accuracy."""
-        loss, score = self._look(from_numpy(x), from_numpy(t), shares(x, weight))
+        loss, score = self._look(from_numpy(x), from_numpy(t), self._shares(x, weight))
         return loss.item(), score.item()
 
-
-def shares(x: Any, weight: Any) -> Tensor:
-    """How much each row counts: they add up to 1."""
-    if weight is None:
-        return from_numpy(np.full(len(x), 1 / len(x), x.dtype))
-    return from_numpy((weight / weight.sum()).astype(x.dtype))
+    def _shares(self, x: Array, weight: Array | None) -> Tensor:
+        """How much each row counts: they add up to 1."""
+        if weight is not None:
+            return from_numpy((weight / weight.sum()).astype(x.dtype))
+        n = len(x)
+        if n not in self._even:
+            self._even[n] = from_numpy(np.full(n, 1 / n, x.dtype))
+        return self._even[n]
