@@ -21,6 +21,8 @@ from .. import _torch, float32, float64, from_numpy, inference_mode, sigmoid, so
 from .network import ACTIVATIONS, Trainer, linears, network
 
 Array = NDArray[Any]
+Rows = tuple[Array, Array, Array | None]
+"""Rows, targets as the loss takes them, and weights."""
 
 
 class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -128,6 +130,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     # --- learning ---------------------------------------------------------------------------------
 
+    @inference_mode(False)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPClassifier:
         """Learns from the rows of X (rows, features) and their classes y (rows,).
 
@@ -151,7 +154,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X, y, weight, validation = self._held_out(X, y, weight)
         rows = self._targets(X, y, weight, self.class_weight)
         for _ in range(self.max_iter):
-            if self._epoch(*rows, validation):
+            if self._epoch(rows, validation):
                 break
         else:
             warnings.warn(
@@ -164,6 +167,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self._restore()
         return self
 
+    @inference_mode(False)  # type: ignore[untyped-decorator]
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> MLPClassifier:
@@ -191,7 +195,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         strange = np.setdiff1d(y, self.classes_)
         if len(strange):
             raise ValueError(f"y has new labels {strange.tolist()}: classes are {self.classes_}")
-        self._epoch(*self._targets(X, y, weight, self.class_weight), None)
+        self._epoch(self._targets(X, y, weight, self.class_weight), None)
         return self
 
     def _checked(
@@ -227,9 +231,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             seed = self._random.randint(np.iinfo(np.int32).max)
         outputs = 1 if len(classes) == 2 else len(classes)
         kind = float32 if X.dtype == np.float32 else float64
-        self.module_ = network(
-            [X.shape[1], *hidden, outputs], self.activation, int(seed), kind
-        )
+        self.module_ = network([X.shape[1], *hidden, outputs], self.activation, int(seed), kind)
         self._trainer = Trainer(self.module_)
         self.n_iter_ = self.t_ = 0
         self.n_outputs_, self.n_layers_ = outputs, len(hidden) + 2
@@ -246,9 +248,8 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _held_out(self, X: Array, y: Array, weight: Array | None) -> Any:
         """The rows to learn from, and those that tell when to stop."""
-        several = [X, y] if weight is None else [X, y, weight]
         parts = train_test_split(
-            *several,
+            *([X, y] if weight is None else [X, y, weight]),
             test_size=self.validation_fraction,
             random_state=self._random.randint(np.iinfo(np.int32).max),
             stratify=y,
@@ -258,12 +259,12 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "The validation set is too small. Increase 'validation_fraction' or the size of "
                 "your dataset."
             )
-        learned, held = parts[::2], parts[1::2]
         if weight is None:
-            learned, held = [*learned, None], [*held, None]
-        return *learned, self._targets(*held, None)
+            parts += [None, None]
+        X, X_held, y, y_held, weight, weight_held = parts
+        return X, y, weight, self._targets(X_held, y_held, weight_held, None)
 
-    def _targets(self, X: Array, y: Array, weight: Array | None, by_class: Any) -> Any:
+    def _targets(self, X: Array, y: Array, weight: Array | None, by_class: Any) -> Rows:
         """The rows, the numbers of their classes as the loss takes them, and their weights."""
         number = np.searchsorted(self.classes_, y)
         if by_class is not None:
@@ -277,8 +278,9 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         target = number.astype(X.dtype) if self.n_outputs_ == 1 else number
         return X, target, weight
 
-    def _epoch(self, X: Array, t: Array, weight: Array | None, validation: Any) -> bool:
+    def _epoch(self, rows: Rows, validation: Rows | None) -> bool:
         """One pass over the rows; whether it's time to stop."""
+        X, t, weight = rows
         n = len(X)
         size = min(200, n) if self.batch_size == "auto" else self.batch_size
         if size > n:
@@ -291,10 +293,13 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         order = self._random.permutation(n) if self.shuffle else None
         loss = score = 0.0
         for start in range(0, n, size):
-            rows: Any = slice(start, start + size) if order is None else order[start : start + size]
-            w = None if weight is None else weight[rows]
-            parts = self._trainer.step(X[rows], t[rows], w, self)
-            share = len(t[rows]) / n if w is None else float(w.sum() / weight.sum())
+            batch: Any = slice(start, start + size)
+            batch = batch if order is None else order[batch]
+            w = None if weight is None else weight[batch]
+            parts = self._trainer.step(X[batch], t[batch], w, self)
+            share = min(size, n - start) / n
+            if weight is not None and w is not None:
+                share = float(w.sum() / weight.sum())
             loss, score = loss + share * parts[0], score + share * parts[1]
         self.n_iter_ += 1
         self.t_ += n
@@ -311,7 +316,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return self._is_enough(validation)
 
-    def _is_enough(self, validation: Any) -> bool:
+    def _is_enough(self, validation: Rows | None) -> bool:
         """Whether nothing improved by more than ``tol`` for ``n_iter_no_change`` epochs."""
         if validation is not None:
             assert self.validation_scores_ is not None
@@ -383,7 +388,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @property
     def intercepts_(self) -> list[Array]:
         """The biases of the layers: a copy."""
-        return [np.array(layer.bias.detach()) for layer in linears(self.module_)]
+        return [np.array(layer.bias.detach()) for layer in linears(self.module_)]  # type: ignore[union-attr]
 
     def to_torch(self) -> Any:
         """The network as PyTorch's ``nn.Sequential``, whose output are the logits.

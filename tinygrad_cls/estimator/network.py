@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import Generator, Tensor, compile, dtype, empty, enable_grad, from_numpy, nn
+from .. import Generator, Tensor, compile, dtype, empty, float32, from_numpy, nn
 from ..nn import functional as F
 
 Array = NDArray[Any]
@@ -30,7 +31,8 @@ class Layer(nn.Linear):
     def __init__(self, inputs: int, outputs: int, generator: Generator, kind: dtype) -> None:
         nn.Module.__init__(self)
         self.in_features, self.out_features = inputs, outputs
-        weight, bias = empty(outputs, inputs), empty(outputs)
+        weight = empty(outputs, inputs, dtype=float32)
+        bias = empty(outputs, dtype=float32)
         bound = 1 / math.sqrt(inputs)
         nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
         nn.init.uniform_(bias, -bound, bound, generator=generator)
@@ -44,7 +46,7 @@ def network(sizes: Sequence[int], activation: str, seed: int, kind: dtype) -> nn
     generator = Generator().manual_seed(seed)
     between = ACTIVATIONS[activation]
     modules: list[nn.Module] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         if modules and between is not None:
             modules.append(between())
         modules.append(Layer(inputs, outputs, generator, kind))
@@ -87,15 +89,15 @@ def programs(module: nn.Sequential, parameters: Sequence[nn.Parameter]) -> tuple
 class Trainer:
     """A network, its training step as a replay, and the update.
 
-    All parameters lie in one vector, so that the update is a few NumPy calls. Its formulas are those
-    of :class:`tinygrad_cls.optim.Adam` and ``SGD``, which besides round as PyTorch's do: that costs
-    more than forward and backward together on networks of this size.
+    All parameters lie in one vector, so that the update is a few NumPy calls. Its formulas are
+    those of :class:`tinygrad_cls.optim.Adam` and ``SGD``, which besides round as PyTorch's do: that
+    costs more than forward and backward together on networks of this size.
     """
 
     def __init__(self, module: nn.Sequential) -> None:
         self.module = module
         self.steps = 0
-        parameters = [p for layer in linears(module) for p in (layer.weight, layer.bias)]
+        parameters = list(module.parameters())
         kind = parameters[0].detach().numpy().dtype
         self.vector: Array = np.concatenate([p.detach().numpy().ravel() for p in parameters])
         self.is_weight = np.concatenate([np.full(p.numel(), p.ndim == 2, kind) for p in parameters])
@@ -130,8 +132,7 @@ class Trainer:
         total = len(x) if weight is None else float(weight.sum())
         if total == 0:
             return 0.0, 0.0
-        with enable_grad():
-            loss, score = self._step(from_numpy(x), from_numpy(t), self._shares(x, weight))
+        loss, score = self._step(from_numpy(x), from_numpy(t), self._shares(x, weight))
         g = self.gradient
         for p, place in zip(self.parameters, self.places, strict=True):
             np.copyto(g[place], p.grad.numpy().ravel())  # type: ignore[union-attr]
