@@ -27,6 +27,7 @@ from tinygrad_cls.sweep import command as command_line
 from tinygrad_cls.sweep.outcome import Outcome, Result, distance
 from tinygrad_cls.sweep.runs import Setting, run, spans, width
 
+ROOT = Path(__file__).resolve().parent.parent
 SHORT = Sweep("blobs", seeds=range(6), lr=[0.1, 0.3], hidden=[4, 8], epochs=3)
 CALL = ["sweep", "blobs", "--seeds", "0-2", "--epochs", "2", "--backend", "serial", "--out"]
 
@@ -230,6 +231,24 @@ def test_loky(tmp_path: Path) -> None:
     assert found["x"].error == "SystemExit: enough"
     assert found["k"].error.startswith("its worker died 3 times: TerminatedWorkerError")
     assert found["o"].value == "done"
+
+
+def test_workers_that_cannot_start_are_no_runs_fault(tmp_path: Path) -> None:
+    script = tmp_path / "here.py"
+    script.write_text(
+        "import os, sys\n"
+        "if sys.argv[1:] != ['first']: os._exit(3)\n"  # when workers import what they shall do
+        "from tinygrad_cls.sweep import Pool, PoolError\n"
+        "try: print(list(Pool(jobs=2).do(abs, {'a': 1})))\n"
+        "except PoolError as error: print(error)\n"
+    )
+    code = f"import sys; sys.argv = ['x', 'first']; sys.path[:0] = {[str(tmp_path), str(ROOT)]}\n"
+    code += "import os; os.environ['PYTHONPATH'] = ''; os.environ['PYTHONHOME'] = '/nowhere'\n"
+    code += "import here"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout.startswith("workers die before they have work"), done
 
 
 def test_what_a_pool_cannot_be() -> None:

@@ -93,7 +93,7 @@ def worse(result: Result) -> bool:
 def limits(outcome: Outcome) -> tuple[float, float]:
     """Of the loss axis: all losses but those of runs that run away."""
     losses = [r.curves["test_loss"] for r in outcome.results if not r.error]
-    every = np.concatenate(losses) if losses else np.ones(1)
+    every = np.concatenate([*losses, np.zeros(0)])
     every = every[np.isfinite(every) & (every > 0)]
     if not len(every):
         return 0.1, 1.0

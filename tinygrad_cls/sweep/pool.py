@@ -104,6 +104,7 @@ class Pool:
                         del left[done.key]
                         yield done
                 except WorkerDied as death:
+                    cluster.probe()
                     for key in under_way:
                         deaths[key] += 1
                         if deaths[key] >= DEATHS:
@@ -175,6 +176,13 @@ class Cluster:
         """What the calls return; WorkerDied as soon as one can't."""
         return self._polled(its) if self.watched else self._direct(its)
 
+    def probe(self) -> None:
+        """PoolError if workers die of nothing, so that no work can be blamed."""
+        try:
+            list(self.results(calls(bool, {"probe": 1}, set())))
+        except WorkerDied as death:
+            raise PoolError(f"workers die before they have work: {death}") from death
+
     def _direct(self, its: Iterable[Any]) -> Iterator[Done]:
         from joblib import Parallel, parallel_config
 
@@ -233,7 +241,9 @@ def loky(_pool: Pool, jobs: int) -> Iterator[Cluster]:
         "initializer": leave_with,
         "initargs": (os.getpid(),),
     }
-    yield Cluster(settings, jobs, (BrokenProcessPool,))
+    with warnings.catch_warnings():  # a worker that has grown is replaced, which costs nothing
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
+        yield Cluster(settings, jobs, (BrokenProcessPool,))
 
 
 @contextlib.contextmanager

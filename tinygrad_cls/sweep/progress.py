@@ -23,8 +23,9 @@ class Progress:
         total: int,
         out: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        noun: str = "runs",
     ) -> None:
-        self.total, self.failed = total, 0
+        self.total, self.failed, self.noun = total, 0, noun
         self.out = out or sys.stderr
         self.clock = clock
         self.terminal = self.out.isatty()
@@ -68,7 +69,7 @@ class Progress:
 
     def __str__(self) -> str:
         now, here = self.clock(), self.done - self.before
-        words = [f"{self.done} of {self.total} runs"]
+        words = [f"{self.done} of {self.total} {self.noun}"]
         if self.failed:
             words.append(f"{self.failed} failed")
         if self.done == self.total:
@@ -84,7 +85,7 @@ def duration(seconds: float) -> str:
     """Two units at most.
 
     >>> duration(0.3), duration(75), duration(3700), duration(200000)
-    ('0.3 s', '1 min 15 s', '1 h 2 min', '2 d 8 h')
+    ('0.3 s', '1 min 15 s', '1 h 1 min', '2 d 7 h')
     """
     if seconds < 10:
         return f"{seconds:.1f} s"
