@@ -10,7 +10,8 @@ from typing import NoReturn
 
 from tinygrad_cls.__main__ import epoch_count, seed
 from tinygrad_cls.experiments import EXPERIMENTS, MissingExtra, extra
-from tinygrad_cls.experiments.output import replacing, to_json
+from tinygrad_cls.experiments.output import WrongCall, replacing, to_json
+from tinygrad_cls.sweep.command import seeds
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic matrix products
 
@@ -36,7 +37,16 @@ def parser() -> argparse.ArgumentParser:
         help="where PyTorch trains; auto takes CUDA where there is one (default: auto)",
     )
     add("--dtype", choices=("float32", "float64", "both"), default="both", help="(default: both)")
-    add("--seed", type=seed, default=42, help="(default: 42, the one all promises are about)")
+    which = result.add_mutually_exclusive_group().add_argument
+    which("--seed", type=seed, default=42, help="(default: 42, the one all promises are about)")
+    which(
+        "--seeds",
+        type=seeds,
+        metavar="N-M",
+        help="count instead for how many of these each row of the contract holds, on all cores; "
+        "what is finished is kept in OUT/seeds, and the same command goes on from there",
+    )
+    add("--jobs", type=epoch_count, metavar="N", help="processes for --seeds (default: one a core)")
     add(
         "--experiments",
         nargs="+",
@@ -65,8 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with extra("experiments"):
             import matplotlib  # noqa: F401
             import sklearn  # noqa: F401
-        return run(arguments)
-    except (MissingExtra, OSError) as error:
+        return run_seeds(arguments) if arguments.seeds else run(arguments)
+    except (MissingExtra, OSError, WrongCall) as error:
         parser().error(str(error))
     except KeyboardInterrupt:
         return 130
@@ -123,6 +133,28 @@ def run(arguments: argparse.Namespace) -> int:
         print(report.identical(shown))
         print(report.conclusion(judged))
     return 1 if any(verdict.broken for _, verdict in judged) else 0
+
+
+def run_seeds(arguments: argparse.Namespace) -> int:
+    """Exit status."""
+    from . import report, seeds
+    from .training import pick_device
+
+    dtypes = ("float32", "float64") if arguments.dtype == "both" else (arguments.dtype,)
+    device = str(pick_device(arguments.device))
+    names = list(dict.fromkeys(arguments.experiments))
+    tasks = [
+        seeds.Task(names, dtypes, number, arguments.epochs, device, arguments.eager)
+        for number in arguments.seeds
+    ]
+    with ExitStack() as files:
+        json = files.enter_context(replacing(arguments.json)) if arguments.json else None
+        results = seeds.run(tasks, arguments.out / "seeds", arguments.jobs)
+        if json:
+            json.write_text(to_json(results) + "\n", encoding="utf-8")
+    print(report.engines(tasks[0].settings()[0]), end="\n\n")
+    print(*seeds.lines(results), "", seeds.conclusion(results), sep="\n")
+    return 0 if seeds.conclusion(results).startswith("Contract kept") else 1
 
 
 if __name__ == "__main__":

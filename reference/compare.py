@@ -9,12 +9,11 @@ import numpy as np
 import torch
 
 from tinygrad_cls.experiments import Experiment, Run
+from tinygrad_cls.experiments.contract import TUTORIAL_SEED
 
 from . import engine, training
 from .record import Record, Steps
 from .rounding import Rounding, gradient_rounding
-
-TUTORIAL_SEED = 42
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_cls.experiments import contract
+
 from .compare import Comparison, Setting
 from .record import Array, Arrays, Record
-
-LOSS_FLOAT32 = {"circles-linear": 1e-5, "circles-relu": 1e-3, "blobs": 1e-5}
-"""Relative. With ReLU the loss has a spike, which amplifies rounding: by one CPU's kernels to
-1e-6, by another's to 2e-4."""
-
-LOSS_FLOAT64, LOSS_FLOAT64_ANY_RUN = 1e-12, 1e-8
-"""Relative. The worst measured were 1.8e-15 with seed 42 and 1.1e-10 with any."""
 
 GRADIENT_FLOAT64 = 1e-10
 """Relative to the gradient's scale."""
@@ -78,9 +73,7 @@ class Verdict:
 
 def loss_bound(setting: Setting) -> float | None:
     """Largest relative difference of the loss allowed over a whole run."""
-    if setting.dtype == "float64":
-        return LOSS_FLOAT64 if setting.as_measured else LOSS_FLOAT64_ANY_RUN
-    return LOSS_FLOAT32[setting.experiment.name] if setting.as_measured else None
+    return contract.loss_bound(setting.experiment.name, setting.dtype, setting.as_measured)
 
 
 def judge(comparison: Comparison) -> Verdict:

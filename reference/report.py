@@ -44,13 +44,18 @@ def key(setting: Setting) -> tuple[str, str]:
 
 
 def title(setting: Setting) -> str:
+    """The engines, the machine and the seed."""
+    return f"{engines(setting)}, seed {setting.seed}"
+
+
+def engines(setting: Setting) -> str:
     """The engines and the machine."""
     kernels = torch.backends.cpu.get_cpu_capability()
     device = torch.cuda.get_device_name() if setting.device.type == "cuda" else f"CPU ({kernels})"
     return (
         f"tinygrad_cls {tinygrad_cls.__version__}{' eager' * setting.eager} "
         f"on NumPy {np.__version__}, "
-        f"PyTorch {torch.__version__} on {device}, {platform.machine()}, seed {setting.seed}"
+        f"PyTorch {torch.__version__} on {device}, {platform.machine()}"
     )
 
 

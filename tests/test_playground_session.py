@@ -375,12 +375,7 @@ def test_the_recorded_numbers_are_torchs(name: str) -> None:
         assert np.allclose(*early, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.needs_torch
 def test_the_tolerances_are_the_contracts() -> None:
-    from reference import contract
-
-    for name in ("LOSS_FLOAT32", "LOSS_FLOAT64", "LOSS_FLOAT64_ANY_RUN"):
-        assert getattr(references, name) == getattr(contract, name)
     wide = replace(PRESETS["blobs"], dtype="float64")
     assert references.tolerance(PRESETS["circles-relu"])[0] == 1e-3
     assert references.tolerance(wide)[0] == 1e-12

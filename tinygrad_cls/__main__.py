@@ -28,6 +28,7 @@ from .lint.command import add_lint
 from .playground.command import PlayError, add_play
 from .scoreboard.command import add_judge
 from .stepper.command import add_step
+from .sweep.command import add_sweep
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--version", action="version", version=tinygrad_cls.__version__)
     commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_train(commands.add_parser)
-    for add in (add_play, add_lesson, add_step, add_explain, add_lint, add_judge):
+    for add in (add_sweep, add_play, add_lesson, add_step, add_explain, add_lint, add_judge):
         add(commands.add_parser)
     return result
 

@@ -18,14 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _torch, nn
+from ..experiments.contract import LOSS_FLOAT32, LOSS_FLOAT64, LOSS_FLOAT64_ANY_RUN
 from .data import Data
 from .recipe import PRESETS, Recipe
 
 Array = NDArray[Any]
-
-LOSS_FLOAT32 = {"circles-linear": 1e-5, "circles-relu": 1e-3, "blobs": 1e-5}
-LOSS_FLOAT64, LOSS_FLOAT64_ANY_RUN = 1e-12, 1e-8
-"""The contract's: the largest relative difference of a loss over a run."""
 
 RECORDED = Path(__file__).with_name("recorded.npz")
 EVERY = 100

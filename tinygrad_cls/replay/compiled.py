@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ PATIENCE = 8
 """Recordings in a row, none of them replayed, after which a warning says why."""
 OFTEN = 12
 """Recordings after which a warning comes too if they are more than a quarter of the calls."""
+
+PACKAGE = __name__.partition(".")[0] + "."
 
 
 class Compiled:
@@ -187,7 +189,7 @@ def record(function: Any, given: Given, passes: Sequence[str]) -> tuple[Any, Pla
                 f"the function writes to a tensor of shape {tuple(t.shape)} where it can't be "
                 f"recorded, such as in another thread"
             )
-    if dice != draws_of_others():
+    if dice != draws_of_others() and not drawn_elsewhere(function):
         raise refusal(
             "the function drew from Python's or NumPy's random numbers, which a replay would not "
             "draw again: draw with tinygrad_cls, or pass them as arguments"
@@ -256,6 +258,14 @@ def twin_of(x: Tensor) -> Tensor:
     if x._inference:
         twin._inference = True
     return twin
+
+
+def drawn_elsewhere(function: Any) -> bool:
+    """Whether another thread has drawn, as a Dask worker's do: the states are the process's. It is
+    taken for granted of this package's own functions, which draw from neither.
+    """
+    own = isinstance(function, FunctionType) and function.__module__.startswith(PACKAGE)
+    return own and threading.active_count() > 1
 
 
 def draws_of_others() -> Any:

@@ -17,6 +17,7 @@ def scoreboard(
     progress: Callable[[str], None] | None = None,
     faults: Mapping[str, Case] | None = None,
     correct: Mapping[str, Case] | None = None,
+    jobs: int = 1,
 ) -> Scoreboard:
     """What the judge and its rivals say of the bank.
 
@@ -26,6 +27,7 @@ def scoreboard(
         progress: is called with a line before each case.
         faults: by name, instead of the bank's.
         correct: correct functions by name, instead of the bank's.
+        jobs: processes that share the work (more than one: with the extra `sweep`).
 
     >>> board = scoreboard(["smallpebble"], faults={}, correct={})
     >>> [row.name for row in board.rows], board.perfect
@@ -33,4 +35,4 @@ def scoreboard(
     """
     from .run import run
 
-    return run(rivals, progress, faults, correct)
+    return run(rivals, progress, faults, correct, jobs)

@@ -54,7 +54,7 @@ OF_A_CHECK = (
     "vjp", "shapes", "domain", "dtype", "against", "engine", "examples", "order", "seed", "probes",
     "html",
 )  # fmt: skip
-OF_THE_SCOREBOARD = ("figure", "only")
+OF_THE_SCOREBOARD = ("figure", "only", "jobs")
 
 
 def add_judge(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
@@ -109,6 +109,7 @@ def add_judge(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
         "functions; exit status 1 if the judge missed or blamed one",
     )
     board("--only", nargs="*", metavar="NAME", help="of the rivals, these (none: the judge alone)")
+    board("--jobs", type=count, metavar="N", help="processes (default: 1, whose times are fairest)")
     board("--figure", type=Path, metavar="FILE", help="draw it as .png, .svg or .pdf")
     command.add_argument("--json", type=Path, metavar="FILE", help="write the outcome as JSON")
 
@@ -298,7 +299,8 @@ def scoreboard_command(arguments: argparse.Namespace) -> int:
             raise WrongCall(f"--figure {arguments.figure}: the ending must be .png, .svg or .pdf")
     with files(json=arguments.json, figure=arguments.figure) as paths, progress() as show:
         try:
-            board = scoreboard(rivals=arguments.only, progress=show)
+            more = {} if arguments.jobs is None else {"jobs": arguments.jobs}
+            board = scoreboard(rivals=arguments.only, progress=show, **more)
         except ValueError as error:
             raise WrongCall(error) from error
         if "json" in paths:

@@ -6,9 +6,11 @@ import platform
 import random
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from .. import judge
 from ..experiments.output import to_json
 from ..judge.report import Report
 from ..judge.trial import quietly
+from ..sweep.pool import Pool
 from .case import GROUPS, Case
 from .rivals import RIVALS, Checker, NotRun, Pair
 
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Look = Callable[["Case"], "Outcome"]
-OURS = "judge"
+Task = tuple[str, Case]
+"""A checker's name and a case."""
+OURS, OUR_TITLE = "judge", "tinygrad_cls judge"
 CAUGHT, MISSED, PASSED, BLAMED, NOT_RUN = "caught", "missed", "passed", "blamed", "not run"
 
 
@@ -150,6 +155,7 @@ def run(
     progress: Callable[[str], None] | None,
     faults: Mapping[str, Case] | None,
     correct: Mapping[str, Case] | None,
+    jobs: int = 1,
 ) -> Scoreboard:
     """See :func:`tinygrad_cls.scoreboard.scoreboard`."""
     chosen = list(RIVALS) if rivals is None else list(rivals)
@@ -161,28 +167,69 @@ def run(
         faults = bank.FAULTS if faults is None else faults
         correct = bank.CORRECT if correct is None else correct
     cases = [*faults.values(), *correct.values()]
-    tell = progress or (lambda line: None)
-
-    def row(name: str, title: str, kind: str, version: str, look: Look) -> Row:
-        outcomes = []
-        for number, case in enumerate(cases, 1):
-            tell(f"{title}: {number} of {len(cases)}, {case.name}")
-            outcomes.append(look(case))
-        return Row(name, title, kind, version, tuple(outcomes))
-
-    rows = [row(OURS, "tinygrad_cls judge", "ours", "", ours)]
-    missing = {}
+    missing, versions_of = {}, {OURS: ""}
     for name in chosen:
-        rival = RIVALS[name]
         try:
-            checker = rival.load()
+            versions_of[name] = checker(name).version
         except ImportError as error:
             missing[name] = str(error)
-            continue
-        rows.append(row(name, rival.title, rival.kind, checker.version, asked(checker)))
+    tasks = {f"{name}: {case.name}": (name, case) for name in versions_of for case in cases}
+    found = outcomes(tasks, progress or (lambda line: None), jobs)
+
+    def row(name: str) -> Row:
+        title, kind = titled(name)
+        its = tuple(found[f"{name}: {case.name}"] for case in cases)
+        return Row(name, title, kind, versions_of[name], its)
+
+    rows = [row(name) for name in versions_of]
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     rows[1:] = sorted(rows[1:], key=standing)
     return Scoreboard(tuple(rows), missing, versions)
+
+
+def titled(name: str) -> tuple[str, str]:
+    """A checker's title and kind."""
+    return (OUR_TITLE, "ours") if name == OURS else (RIVALS[name].title, RIVALS[name].kind)
+
+
+def outcomes(
+    tasks: Mapping[str, Task], tell: Callable[[str], None], jobs: int
+) -> dict[str, Outcome]:
+    """What every checker says of every case, asked here one after the other or by `jobs` processes,
+    whose times are those of a busier machine.
+    """
+    found = {}
+    if jobs == 1:
+        places: Counter[str] = Counter()
+        for key, (name, case) in tasks.items():
+            places[name] += 1
+            each = len(tasks) // len({name for name, _ in tasks.values()})
+            tell(f"{titled(name)[0]}: {places[name]} of {each}, {case.name}")
+            found[key] = look((name, case))
+        return found
+    for number, done in enumerate(Pool("loky", jobs).do(look, tasks), 1):
+        name, case = tasks[done.key]
+        tell(f"{number} of {len(tasks)}: {titled(name)[0]}, {case.name}")
+        found[done.key] = done.value or objection(name, case, done.seconds, done.error)
+    return found
+
+
+def look(task: Task) -> Outcome:
+    """What one checker says of one case."""
+    name, case = task
+    return ours(case) if name == OURS else asked(checker(name))(case)
+
+
+@cache
+def checker(name: str) -> Checker:
+    """A rival, loaded once in a process. ImportError if it isn't installed."""
+    return RIVALS[name].load()
+
+
+def objection(name: str, case: Case, seconds: float, error: str) -> Outcome:
+    """Where there is no verdict but an error: ours has failed, a rival has objected."""
+    verdicts = (MISSED, BLAMED) if name == OURS else (CAUGHT, BLAMED)
+    return Outcome(case.name, case.group, verdicts[not case.faulty], seconds, error)
 
 
 def standing(row: Row) -> tuple[float, float]:
@@ -207,8 +254,7 @@ def ours(case: Case) -> Outcome:
         with undisturbed():
             report = judged(case)
     except Exception as error:  # noqa: BLE001  (whatever it is, the board must show it)
-        wrong = MISSED if case.faulty else BLAMED
-        return Outcome(case.name, case.group, wrong, since(start), one_line(error))
+        return objection(OURS, case, since(start), one_line(error))
     seconds = since(start)
     first = report.failures[0] if report.failures else None
     said = f"{first.kind}: {first.text}" if first else report.verdict
