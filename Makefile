@@ -46,8 +46,9 @@ demo: $(READY) ## the main job: train on both engines, compare every number, dra
 play: $(READY) ## the playground: train, step through backward and compare, in the browser
 	$(PY) -m tinygrad_cls play $(ARGS)
 
-docs: $(READY) ## the documentation site into out/docs; a warning or an outside load is an error
+docs: $(READY) ## run the pages' examples, build the site into out/docs; warnings are errors
 	@rm -rf docs/lessons docs/_build out/docs
+	DOCS=1 $(PY) -m pytest -q tests/test_docs_site.py
 	$(PY) -m sphinx -W --keep-going -q -b html docs out/docs
 	$(PY) docs/_ext/offline.py out/docs
 

@@ -79,8 +79,15 @@ def pictures(name: str, namespace: dict[str, Any]) -> dict[str, str]:
     return {file: namespace["t"].svg(collapse=collapse) for file, collapse in its.items()}
 
 
+LONG = pytest.mark.skipif("DOCS" not in os.environ, reason="half a minute: make docs runs it")
+
+
 @pytest.mark.parametrize(
-    "name", [pytest.param(p, marks=pytest.mark.needs_torch if p == "sweep" else ()) for p in PAGES]
+    "name",
+    [
+        pytest.param(page, marks=[LONG, pytest.mark.needs_torch] if page == "sweep" else [])
+        for page in PAGES
+    ],
 )
 def test_a_page_shows_what_is_printed(name: str, tmp_path: Path) -> None:
     found, namespace = made(name, tmp_path)

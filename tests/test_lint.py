@@ -83,6 +83,13 @@ FAULTS: dict[str, tuple[str, int, str]] = {
         4,
         "2 steps used .* 1 parameter: w \\(2,\\)",
     ),
+    "no-zero-grad by .data": (
+        "w = torch.zeros(2, requires_grad=True)\nfor epoch in range(3):\n"
+        "    loss = F.binary_cross_entropy_with_logits(X @ w, y)\n    loss.backward()\n"
+        "    w.data = w.data - 0.1 * w.grad\n",
+        4,
+        "2 steps used .* 1 parameter: w \\(2,\\)",
+    ),
     "softmax-before-cross-entropy": (
         training("nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2), nn.Softmax(dim=1))",
                  "F.cross_entropy(model(X), labels)"),

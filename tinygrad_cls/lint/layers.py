@@ -12,7 +12,7 @@ from ..callsite import Callsite, caller
 from .losses import BCE, RECENT
 from .report import Finding, counted, listed, place
 from .rule import Rule
-from .scene import Leaf, Marks, Root, Scene, is_leaf, learning, version
+from .scene import Leaf, Marks, Root, Scene, Version, is_leaf, learning, version
 
 
 class EvalMode(Rule):
@@ -26,7 +26,7 @@ class EvalMode(Rule):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self.outputs = Marks()
-        self.suspects: dict[tuple[str, int], tuple[Root, list[str], dict[Leaf, int], int]] = {}
+        self.suspects: dict[tuple[str, int], tuple[Root, list[str], dict[Leaf, Version], int]] = {}
 
     def called(self, root: Root, module: Any, y: Any) -> None:
         if not root.moody or module.training or y._node is None:

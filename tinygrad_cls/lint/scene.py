@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import weakref
 from collections import deque
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._state import state
 from ..callsite import NOT_THE_USERS, Callsite, caller
 from ..nn import Module
 from ..tensor import Tensor
+
+Version: TypeAlias = tuple[int, int]
 
 
 class Marks:
@@ -48,9 +50,9 @@ class Leaf:
         self.root: Root | None = None  # the module it belongs to
         self.optimizer: Callsite | None = None  # where it was given to one
         self.gradients = 0  # how often one came
-        self.version: int | None = None  # of its memory, when the last one came
-        self.first = 0  # and when the first came
-        self.polluted: int | None = None  # its version when one came onto the last step's
+        self.version: Version | None = None  # of its memory, when the last one came
+        self.first: Version | None = None  # and when the first came
+        self.polluted: Version | None = None  # its version when one came onto the last step's
         self.stale = 0  # steps that used such a sum
         self.called: Callsite | None = None  # backward that made it
 
@@ -146,9 +148,12 @@ class Scene:
                 leaf.optimizer = leaf.optimizer or called
 
 
-def version(tensor: Any) -> int:
-    """How often a tensor's memory was written to."""
-    return tensor._counter[0] if tensor._counter else 0
+def version(tensor: Any) -> Version:
+    """Which memory a tensor has (``.data = ...`` gives it another), and how often that was written
+    to.
+    """
+    counter = tensor._counted()
+    return id(counter), counter[0]
 
 
 def is_leaf(x: Any) -> bool:

@@ -142,7 +142,7 @@ def running(path: Path, what: str) -> Iterator[None]:
 def line_in(path: Path, error: BaseException) -> str:
     """The line of the file that an error came through last."""
     if isinstance(error, SyntaxError):
-        return f" (line {error.lineno})"
+        return ""  # it says so itself
     found, where = "", error.__traceback__
     while where is not None:
         if Path(where.tb_frame.f_code.co_filename).name == path.name:
