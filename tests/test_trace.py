@@ -303,6 +303,22 @@ def test_a_module_called_twice_is_two_groups() -> None:
     assert t.calls[6].module == "net ·2.relu"
 
 
+def test_a_module_that_calls_itself() -> None:
+    class Again(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, x, times=2):
+            x = self.layer(x)
+            return self(x, times - 1) if times > 1 else x
+
+    net = Again()
+    with tg.trace() as t:
+        net(tg.ones(1, 2))
+    assert [c.module for c in t.calls] == ["layer", "net.layer"]
+
+
 def test_names_that_are_given() -> None:
     a, b = tg.tensor(1.0, requires_grad=True), tg.tensor(2.0)
     with tg.trace({"alpha": a, "pair": [b]}) as t:

@@ -32,11 +32,11 @@ def label_groups(calls: Sequence[Any], names: Mapping[str, Any]) -> None:
         labels = []
         for depth, (module, n) in enumerate(call.running):
             root = id(call.running[0][0])
+            label = variables.get(root, type(module).__name__)
             if depth == 0:
                 if (root, n) in parts and len(parts) == 1:
                     continue
-                label = variables.get(root, type(module).__name__)
-            else:
+            elif id(module) != root:  # else a module that calls itself
                 above = paths[root].get(id(call.running[depth - 1][0]), "")
                 path = paths[root].get(id(module), type(module).__name__)
                 label = path.removeprefix(f"{above}.") if above else path
