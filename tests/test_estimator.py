@@ -402,3 +402,34 @@ def test_bad_data() -> None:
         MLPClassifier(early_stopping=True).partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match="balanced"):
         MLPClassifier(class_weight="balanced").partial_fit(X, y, classes=[0, 1])
+
+
+# --- beside scikit-learn's --------------------------------------------------------------------
+
+
+def test_the_comparison_runs(tmp_path, capsys) -> None:
+    pytest.importorskip("threadpoolctl")
+    from benchmarks import document, estimator
+
+    file = tmp_path / "rows.json"
+    asked = ["--seeds", "1", "--data", "iris", "wine", "--max-iter", "20", "--json", str(file)]
+    assert estimator.main(asked) in {0, 1}  # whether times are kept is not asked of a busy machine
+    shown = capsys.readouterr().out
+    assert shown.count("Same work: from equal weights the losses of 5 epochs agree to") == 2
+    assert shown.index("Same work") < shown.index("\niris ") < shown.index("\nwine ")
+    rows = document.read(file)["rows"]
+    assert len(rows) == 8
+    assert all(len(row["samples"]) == len(row["accuracy"]) == 5 for row in rows)
+
+
+def test_other_work_is_found(monkeypatch, capsys) -> None:
+    from benchmarks import estimator
+
+    monkeypatch.setattr(
+        "tinygrad_cls.estimator.network.Trainer._sgd",
+        lambda self, g, options: np.subtract(self.vector, 0.1001 * g, out=self.vector),
+    )
+    assert estimator.main(["--seeds", "1", "--data", "iris"]) == 1
+    told = capsys.readouterr()
+    assert "No times: iris: our losses are [" in told.err
+    assert "sgd, rate 0.1; 1 seeds" not in told.out
