@@ -34,7 +34,7 @@ EXAMPLE = re.compile(
     r"|```python\n# (?P<file>\w+\.py)\n(?P<script>.*?)```\n",
     re.DOTALL,
 )
-PAGES = ["trace", "explain", "lint", "sweep"]
+PAGES = ["trace", "explain", "lint", "sweep", "estimator"]
 OTHER_ENGINE = re.compile(r".*\btorch\b.*\n")  # is printed where PyTorch is
 PROGRESS = re.compile(r"\d+ of \d+ runs, .* (left|taken)\n")  # depends on the clock
 PICTURES = {"trace": {"trace.svg": True, "trace-open.svg": False}}  # collapsed?
