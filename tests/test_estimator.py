@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -40,10 +41,21 @@ def fitted(X=CIRCLES[0], y=CIRCLES[1], **options):
 
 CHECKS = """
 import collections, warnings
-from sklearn.utils.estimator_checks import check_estimator
+from unittest import SkipTest
+from sklearn.utils import estimator_checks
 from tinygrad_cls.estimator import MLPClassifier
 warnings.simplefilter("ignore")
-found = check_estimator(MLPClassifier(), on_skip=None, on_fail=None)
+if hasattr(estimator_checks, "estimator_checks_generator"):
+    found = estimator_checks.check_estimator(MLPClassifier(), on_skip=None, on_fail=None)
+else:  # scikit-learn 1.5 stops at the first that fails
+    found = []
+    for model, check in estimator_checks.check_estimator(MLPClassifier(), generate_only=True):
+        one = {"check_name": check.func.__name__, "status": "passed", "exception": None}
+        try:
+            check(model)
+        except SkipTest as skip:
+            one |= {"status": "skipped", "exception": skip}
+        found.append(one)
 for one in found:
     if one["status"] != "passed":
         print(one["check_name"], one["status"], one["exception"])
@@ -53,14 +65,16 @@ print(dict(collections.Counter(one["status"] for one in found)))
 
 def test_check_estimator(capsys) -> None:
     """Every check passes. SCIPY_ARRAY_API lets run the one that is skipped without."""
-    env = os.environ | {"SCIPY_ARRAY_API": "1", "PYTHONPATH": str(ROOT)}
+    pytest.importorskip("pandas", reason="some checks need pandas")
+    env = os.environ | {"SCIPY_ARRAY_API": "1"}
     command = [sys.executable, "-c", CHECKS]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     with capsys.disabled():
         print(f"\ncheck_estimator(MLPClassifier()): {done.stdout.strip()}")
     assert done.stdout.startswith("{'passed': "), done.stdout
     assert done.stdout.count(":") == 1
-    assert int(done.stdout.split(": ")[1].strip("}\n")) > 50
+    assert int(done.stdout.split(": ")[1].strip("}\n")) > 45
 
 
 def test_it_lives_in_scikit_learn() -> None:
@@ -173,6 +187,7 @@ def test_to_torch_predicts_the_same(activation, kind) -> None:
     with torch.no_grad():
         z = model.to_torch()(torch.tensor(X)).numpy()
     assert z.dtype == kind
+    assert repr(model.to_torch()) == repr(model.module_)
     close = {"rtol": 1e-5, "atol": 1e-5} if kind == np.float32 else {"rtol": 1e-12, "atol": 1e-14}
     assert np.allclose(model.decision_function(X), z, **close)
     assert np.array_equal(model.predict(X), model.classes_[z.argmax(axis=1)])
@@ -228,6 +243,8 @@ def test_both_curves_with_early_stopping() -> None:
     assert len(model.loss_curve_) == len(model.score_curve_) == model.n_iter_
     assert len(model.validation_loss_curve_) == len(model.validation_scores_) == model.n_iter_
     assert model.best_validation_score_ == max(model.validation_scores_)
+    rights = np.array(model.validation_scores_) * 12  # of 12 rows held out
+    assert np.array_equal(rights, rights.round())
     assert fitted().validation_loss_curve_ is None
 
 
@@ -258,6 +275,55 @@ def test_warm_start_goes_on() -> None:
     twice.fit(*CIRCLES)
     assert twice.n_iter_ == 40
     assert np.allclose(once.loss_curve_, twice.loss_curve_, rtol=1e-9)
+
+
+def test_early_stopping_may_begin_later_and_holds_out_the_same_rows() -> None:
+    model = fitted(warm_start=True)
+    for _ in range(2):
+        model.set_params(early_stopping=True, learning_rate_init=1e-9).fit(*CIRCLES)
+    assert len(model.loss_curve_) == model.n_iter_
+    assert len(model.validation_scores_) == len(model.validation_loss_curve_) == model.n_iter_ - 20
+    assert np.ptp(model.validation_loss_curve_) < 1e-6
+
+
+@pytest.mark.parametrize("changed", [{"hidden_layer_sizes": (3,)}, {"activation": "tanh"}])
+def test_a_network_keeps_its_shape(changed) -> None:
+    model = fitted(warm_start=True).set_params(**changed)
+    for again in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=r"goes on with hidden_layer_sizes=\[8\].*start anew"):
+            again(*CIRCLES)
+    assert repr(model.set_params(warm_start=False).fit(*CIRCLES).module_).count("Linear") == 2
+
+
+@pytest.mark.parametrize("kinds", [(np.float32, np.float64), (np.float64, np.float32)])
+def test_a_network_keeps_its_dtype(kinds) -> None:
+    X, y = CIRCLES
+    model = fitted(X.astype(kinds[0]), y, warm_start=True)
+    model.partial_fit(X.astype(kinds[1]), y).fit(X.astype(kinds[1]), y)
+    assert model.coefs_[0].dtype == model.decision_function(X).dtype == kinds[0]
+
+
+def test_log_probabilities_stay_finite() -> None:
+    for X, y in (CIRCLES, BLOBS):
+        model = fitted(X, y)
+        found = model.predict_log_proba(1e5 * X)
+        assert np.isfinite(found).all()
+        assert found.min() < -1000
+        assert np.allclose(model.predict_proba(1e5 * X).sum(axis=1), 1)
+
+
+def test_a_file_mapped_into_memory_goes_on(tmp_path) -> None:
+    model = fitted()
+    joblib.dump(model, tmp_path / "model")
+    other = joblib.load(tmp_path / "model", mmap_mode="r")
+    assert np.array_equal(model.predict_proba(CIRCLES[0]), other.predict_proba(CIRCLES[0]))
+    assert other.partial_fit(*CIRCLES).n_iter_ == 21
+
+
+def test_a_large_batch_is_told_once() -> None:
+    with pytest.warns(UserWarning, match="batch_size=500 is larger than the 120 rows") as found:
+        fitted(batch_size=500)
+    assert len([w for w in found if "batch_size" in str(w.message)]) == 1
 
 
 # --- neighbours -------------------------------------------------------------------------------
@@ -326,7 +392,44 @@ def test_bad_data() -> None:
         MLPClassifier().predict(X)
     with pytest.raises(ValueError, match=r"non-finite.*learning_rate_init"):
         fitted(1e200 * X, y, solver="sgd", learning_rate_init=1e200)
+    with pytest.raises(ValueError, match=r"non-finite.*loss of [\d.]+\."):
+        fitted(1e3 * X, y, solver="sgd", learning_rate_init=1e308, max_iter=1)
+    with pytest.raises(ValueError, match="class_weight must not be negative: the least is -1"):
+        fitted(X, y, class_weight={0: -1})
+    with pytest.raises(ValueError, match="held out, must contain at least one non-zero"):
+        MLPClassifier(early_stopping=True).fit(X, y, sample_weight=np.eye(len(y))[0])
     with pytest.raises(ValueError, match="early_stopping"):
         MLPClassifier(early_stopping=True).partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match="balanced"):
         MLPClassifier(class_weight="balanced").partial_fit(X, y, classes=[0, 1])
+
+
+# --- beside scikit-learn's --------------------------------------------------------------------
+
+
+def test_the_comparison_runs(tmp_path, capsys) -> None:
+    pytest.importorskip("threadpoolctl")
+    from benchmarks import document, estimator
+
+    file = tmp_path / "rows.json"
+    asked = ["--seeds", "1", "--data", "iris", "wine", "--max-iter", "20", "--json", str(file)]
+    assert estimator.main(asked) in {0, 1}  # whether times are kept is not asked of a busy machine
+    shown = capsys.readouterr().out
+    assert shown.count("Same work: from equal weights the losses of 5 epochs agree to") == 2
+    assert shown.index("Same work") < shown.index("\niris ") < shown.index("\nwine ")
+    rows = document.read(file)["rows"]
+    assert len(rows) == 8
+    assert all(len(row["samples"]) == len(row["accuracy"]) == 5 for row in rows)
+
+
+def test_other_work_is_found(monkeypatch, capsys) -> None:
+    from benchmarks import estimator
+
+    monkeypatch.setattr(
+        "tinygrad_cls.estimator.network.Trainer._sgd",
+        lambda self, g, options: np.subtract(self.vector, 0.1001 * g, out=self.vector),
+    )
+    assert estimator.main(["--seeds", "1", "--data", "iris"]) == 1
+    told = capsys.readouterr()
+    assert "No times: iris: our losses are [" in told.err
+    assert "sgd, rate 0.1; 1 seeds" not in told.out

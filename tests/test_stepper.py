@@ -278,6 +278,38 @@ def test_a_wrong_rule_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.needs_torch
+def test_an_element_that_is_picked_twice_agrees_with_torch() -> None:
+    w = tg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with tg.trace() as t:
+        (w[tg.tensor([0, 0, 2])] ** 2).sum().backward()
+    (leaf,) = scene(t)["torch"]["leaves"]
+    assert leaf["agrees"]
+
+
+@pytest.mark.needs_torch
+def test_nan_and_inf_agree_with_torchs() -> None:
+    """And spoil no other leaf; the scale is that of the finite numbers."""
+    w = tg.tensor([0.0, -1.0, 2.0], requires_grad=True)
+    v = tg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with tg.trace() as t:
+        ((w / w).log() + (v - 1).sqrt()).sum().backward()
+    for w_or_v in scene(t)["torch"]["leaves"]:
+        assert w_or_v["agrees"]
+    t.gradients[-1].after[-1] += 1
+    assert [leaf["agrees"] for leaf in scene(t)["torch"]["leaves"]].count(False) == 1
+
+
+@pytest.mark.needs_torch
+def test_what_a_hook_changed_is_not_compared() -> None:
+    w = tg.tensor([1.0, 2.0], requires_grad=True)
+    w.register_hook(lambda g: 3 * g)
+    with tg.trace() as t:
+        (w * w).sum().backward()
+    assert "a hook changed a gradient" in scene(t)["torch"]["text"]
+    assert scene(t)["nudge"]["why"] == "hook"
+
+
+@pytest.mark.needs_torch
 def test_what_torch_cannot_run_is_named() -> None:
     x = tg.tensor([1.0], requires_grad=True)
 

@@ -46,6 +46,7 @@ class Engine(NamedTuple):
     """What it takes to make a trace's calls."""
 
     tensor: Callable[[Array], Any]
+    static: Callable[[Array], Any]  # an array in a static argument
     function: Callable[[Any], Callable[..., Any]]  # that a Call was made of
     mode: Callable[[bool], Any]  # whether what is computed inside requires grad
     grad: Callable[..., Any]
@@ -61,7 +62,7 @@ def here() -> Engine:
     def function(call: Any) -> Any:
         return call.op
 
-    return Engine(from_numpy, function, mode, grad, lambda x: x.numpy())
+    return Engine(from_numpy, np.array, function, mode, grad, lambda x: x.numpy())
 
 
 def there() -> Engine:
@@ -83,7 +84,10 @@ def there() -> Engine:
     def tensor(a: Array) -> Any:
         return torch.from_numpy(a)
 
-    return Engine(tensor, function, mode, torch.autograd.grad, lambda x: x.numpy())
+    def static(a: Array) -> Any:
+        return torch.from_numpy(np.array(a))
+
+    return Engine(tensor, static, function, mode, torch.autograd.grad, lambda x: x.numpy())
 
 
 def comparison(trace: Any) -> Comparison:
@@ -185,9 +189,9 @@ def widened(a: Array, wide: Any) -> Array:
 
 
 def mapped(x: Any, engine: Engine, wide: Any) -> Any:
-    """A static argument with the arrays in it as tensors."""
+    """A static argument as the engine takes it."""
     if isinstance(x, np.ndarray):
-        return engine.tensor(np.array(x))
+        return engine.static(x)
     if isinstance(x, tuple | list):
         return type(x)(mapped(part, engine, wide) for part in x)
     if isinstance(x, np.dtype) and x.kind == "f" and wide is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from .. import _torch, float32, float64, from_numpy, inference_mode, sigmoid, softmax
-from .network import ACTIVATIONS, Trainer, linears, network
+from .. import float32, float64, from_numpy, inference_mode, to_torch
+from ..nn import functional as F
+from .inputs import CONSTRAINTS, checked, hidden_sizes, rows_alone, weighted
+from .network import Trainer, linears, network
 
 Array = NDArray[Any]
 Rows = tuple[Array, Array, Array | None]
@@ -57,29 +56,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     1.0
     """
 
-    _parameter_constraints = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "solver": [StrOptions({"adam", "sgd"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "class_weight": [StrOptions({"balanced"}), dict, None],
-    }
+    _parameter_constraints = CONSTRAINTS
 
     def __init__(
         self,
@@ -139,8 +116,10 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 learned from.
             TypeError: for sparse X.
         """
+        self._validate_params()
         again = self.warm_start and hasattr(self, "_trainer")
-        X, y, weight = self._checked(X, y, sample_weight, reset=not again)
+        kind = self._going_on() if again else None
+        X, y, weight = checked(self, X, y, sample_weight, kind)
         found = np.unique(y)
         if again and not np.array_equal(found, self.classes_):
             raise ValueError(
@@ -149,12 +128,14 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         if not again:
             self._start(X, found)
+        self._begin()
         validation = None
         if self.early_stopping:
             X, y, weight, validation = self._held_out(X, y, weight)
         rows = self._targets(X, y, weight, self.class_weight)
+        size = self._batch_rows(len(X))
         for _ in range(self.max_iter):
-            if self._epoch(rows, validation):
+            if self._epoch(rows, size, validation):
                 break
         else:
             warnings.warn(
@@ -176,6 +157,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
+        self._validate_params()
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight 'balanced' is not supported for partial_fit, which never sees all "
@@ -184,9 +166,10 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         first = not hasattr(self, "_trainer")
         if first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        X, y, weight = self._checked(X, y, sample_weight, reset=first)
+        X, y, weight = checked(self, X, y, sample_weight, None if first else self._going_on())
         if first:
             self._start(X, np.unique(classes))
+            self._begin()
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
@@ -195,22 +178,20 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         strange = np.setdiff1d(y, self.classes_)
         if len(strange):
             raise ValueError(f"y has new labels {strange.tolist()}: classes are {self.classes_}")
-        self._epoch(self._targets(X, y, weight, self.class_weight), None)
+        rows = self._targets(X, y, weight, self.class_weight)
+        self._epoch(rows, self._batch_rows(len(X)), None)
         return self
 
-    def _checked(
-        self, X: Any, y: Any, sample_weight: Any, reset: bool
-    ) -> tuple[Array, Array, Array | None]:
-        self._validate_params()
-        kinds = (np.float64, np.float32)
-        X, y = validate_data(self, X, y, dtype=kinds, reset=reset, order="C")
-        check_classification_targets(y)
-        if sample_weight is None:
-            return X, y, None
-        weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-        if not weight.any():
-            raise ValueError("Sample weights must contain at least one non-zero number.")
-        return X, y, weight
+    def _going_on(self) -> np.dtype[Any]:
+        """The dtype of the network as it is; ValueError if the parameters ask for another one."""
+        asked = hidden_sizes(self.hidden_layer_sizes), self.activation
+        if asked != self._shape:
+            raise ValueError(
+                f"training goes on with hidden_layer_sizes={self._shape[0]} and activation="
+                f"{self._shape[1]!r}, but they are {asked[0]} and {asked[1]!r} now: fit with "
+                f"warm_start=False to start anew"
+            )
+        return self._trainer.vector.dtype
 
     def _start(self, X: Array, classes: Array) -> None:
         """A new network."""
@@ -219,12 +200,9 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"MLPClassifier needs samples of at least 2 classes in the data, but the data "
                 f"contains only one class: {classes.tolist()[0]!r}"
             )
-        hidden = np.atleast_1d(self.hidden_layer_sizes).tolist()
-        if any(not isinstance(n, int) or n < 1 for n in hidden):
-            raise ValueError(
-                f"hidden_layer_sizes must be > 0 and whole numbers, got {self.hidden_layer_sizes}"
-            )
+        hidden = hidden_sizes(self.hidden_layer_sizes)
         self.classes_ = classes
+        self._shape = hidden, self.activation
         self._random = check_random_state(self.random_state)
         seed = self.random_state
         if not isinstance(seed, Integral):
@@ -238,20 +216,28 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.out_activation_ = "logistic" if outputs == 1 else "softmax"
         self.loss_curve_: list[float] = []
         self.score_curve_: list[float] = []
+        self.validation_loss_curve_: list[float] | None = None
+        self.validation_scores_: list[float] | None = None
+        self._split: int | None = None
+
+    def _begin(self) -> None:
+        """What a fit judges its progress by; both curves of an earlier one go on."""
         watched = self.early_stopping
-        self.validation_loss_curve_: list[float] | None = [] if watched else None
-        self.validation_scores_: list[float] | None = [] if watched else None
+        if watched and self.validation_scores_ is None:
+            self.validation_loss_curve_, self.validation_scores_ = [], []
         self.best_loss_: float | None = None if watched else np.inf
         self.best_validation_score_: float | None = -np.inf if watched else None
         self._in_vain = 0
         self._best: dict[str, Any] | None = None
 
     def _held_out(self, X: Array, y: Array, weight: Array | None) -> Any:
-        """The rows to learn from, and those that tell when to stop."""
+        """The rows to learn from, and those that tell when to stop: the same in a later fit."""
+        if self._split is None:
+            self._split = self._random.randint(np.iinfo(np.int32).max)
         parts = train_test_split(
             *([X, y] if weight is None else [X, y, weight]),
             test_size=self.validation_fraction,
-            random_state=self._random.randint(np.iinfo(np.int32).max),
+            random_state=self._split,
             stratify=y,
         )
         if len(parts[1]) < 2:
@@ -267,29 +253,25 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _targets(self, X: Array, y: Array, weight: Array | None, by_class: Any) -> Rows:
         """The rows, the numbers of their classes as the loss takes them, and their weights."""
         number = np.searchsorted(self.classes_, y)
-        if by_class is not None:
-            known = by_class
-            if isinstance(known, dict):
-                absent = [c for c in known if c not in self.classes_.tolist()]
-                if absent:
-                    raise ValueError(f"class_weight names {absent}, which is no class of y")
-            each = compute_class_weight(known, classes=self.classes_, y=y)[number]
-            weight = each.astype(X.dtype) if weight is None else weight * each.astype(X.dtype)
+        weight = weighted(by_class, self.classes_, number, weight, X.dtype)
         target = number.astype(X.dtype) if self.n_outputs_ == 1 else number
         return X, target, weight
 
-    def _epoch(self, rows: Rows, validation: Rows | None) -> bool:
+    def _batch_rows(self, n: int) -> int:
+        """The rows of a batch out of ``n``."""
+        size: int = min(200, n) if self.batch_size == "auto" else self.batch_size
+        if size > n:
+            warnings.warn(
+                f"batch_size={size} is larger than the {n} rows to learn from, which are one batch",
+                stacklevel=3,
+            )
+        return min(size, n)
+
+    def _epoch(self, rows: Rows, size: int, validation: Rows | None) -> bool:
         """One pass over the rows; whether it's time to stop."""
         X, t, weight = rows
         n = len(X)
-        size = min(200, n) if self.batch_size == "auto" else self.batch_size
-        if size > n:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
-                "clipped",
-                stacklevel=3,
-            )
-            size = n
+        total = n if weight is None else float(weight.sum())
         order = self._random.permutation(n) if self.shuffle else None
         loss = score = 0.0
         for start in range(0, n, size):
@@ -297,9 +279,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             batch = batch if order is None else order[batch]
             w = None if weight is None else weight[batch]
             parts = self._trainer.step(X[batch], t[batch], w, self)
-            share = min(size, n - start) / n
-            if weight is not None and w is not None:
-                share = float(w.sum() / weight.sum())
+            share = (min(size, n - start) if w is None else float(w.sum())) / total
             loss, score = loss + share * parts[0], score + share * parts[1]
         self.n_iter_ += 1
         self.t_ += n
@@ -308,10 +288,10 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.score_curve_.append(score)
         if self.verbose:
             print(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
-        if not np.isfinite(loss):
+        if not (np.isfinite(loss) and np.isfinite(self._trainer.vector).all()):
             raise ValueError(
-                f"Solver produced non-finite parameter weights: the loss is {loss} in iteration "
-                f"{self.n_iter_}. The input data may contain large values and need to be "
+                f"Solver produced non-finite parameter weights in iteration {self.n_iter_}, with a "
+                f"loss of {loss}. The input data may contain large values and need to be "
                 f"preprocessed, or learning_rate_init={self.learning_rate_init} be made smaller."
             )
         return self._is_enough(validation)
@@ -350,9 +330,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _logits(self, X: Any) -> Any:
         check_is_fitted(self, "module_")
-        kind = np.dtype(str(linears(self.module_)[0].weight.dtype).split(".")[-1])
-        kinds = (kind,) if kind == np.float32 else (np.float64,)
-        X = validate_data(self, X, dtype=kinds, reset=False, order="C")
+        X = rows_alone(self, X, self._trainer.vector.dtype)
         with inference_mode():
             return self.module_(from_numpy(X))
 
@@ -369,15 +347,16 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class, (rows, classes)."""
-        z = self._logits(X)
-        with inference_mode():
-            p: Array = np.array(sigmoid(z) if self.n_outputs_ == 1 else softmax(z, dim=1))
-        return np.hstack([1 - p, p]) if self.n_outputs_ == 1 else p
+        found: Array = np.exp(self.predict_log_proba(X))
+        return found
 
     def predict_log_proba(self, X: Any) -> Array:
-        """The logarithms of the probabilities."""
-        with np.errstate(divide="ignore"):
-            found: Array = np.log(self.predict_proba(X))
+        """The logarithms of the probabilities, finite where these are 0 in floating point."""
+        z = self._logits(X)
+        with inference_mode():
+            if self.n_outputs_ == 1:
+                return np.hstack([F.logsigmoid(-z), F.logsigmoid(z)])
+            found: Array = np.array(F.log_softmax(z, dim=1))
         return found
 
     @property
@@ -397,16 +376,4 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ImportError: PyTorch is not installed.
         """
         check_is_fitted(self, "module_")
-        torch = _torch.pytorch()
-        with torch.random.fork_rng(devices=[]):
-            twin = torch.nn.Sequential(
-                *(
-                    torch.nn.Linear(layer.in_features, layer.out_features)
-                    if hasattr(layer, "in_features")
-                    else getattr(torch.nn, type(layer).__name__)()
-                    for layer in self.module_
-                )
-            )
-        state = _torch.to_torch(self.module_.state_dict())
-        twin.to(next(iter(state.values())).dtype).load_state_dict(state)
-        return twin.eval()
+        return to_torch(self.module_).eval()

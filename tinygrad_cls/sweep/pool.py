@@ -309,12 +309,10 @@ def dask(pool: Pool, jobs: int) -> Iterator[Cluster]:
 def ray(pool: Pool, jobs: int) -> Iterator[Cluster]:
     """Ray's cluster at the address, or one of our own."""
     with extra("ray"):
-        import ray as untyped
+        import ray
         from ray.util.joblib.ray_backend import RayBackend
 
-    ray: Any = untyped
-
-    class Backend(RayBackend):
+    class Backend(RayBackend):  # type: ignore[misc]  # untyped
         supports_return_generator = True  # its callbacks come, as joblib's own pools' do
 
     own: dict[str, Any] = {} if pool.address else {"num_cpus": jobs, "include_dashboard": False}

@@ -236,7 +236,7 @@ class Scene:
             return {"why": "missing"}
         if found.why:
             return {"why": "unmatched", "text": found.why, "version": found.version}
-        scale = max([largest(leaf.theirs_exact) for leaf in found.leaves], default=0.0)
+        scale = max([largest(finite(leaf.theirs_exact)) for leaf in found.leaves], default=0.0)
         return {
             "version": found.version,
             "tolerance": TOLERANCE,
@@ -250,7 +250,7 @@ class Scene:
         away = difference(leaf.ours, leaf.theirs)
         exact = largest(difference(leaf.ours_exact, leaf.theirs_exact)) / (scale or 1.0)
         kind = leaf.ours.dtype
-        ulp = float(np.spacing(np.asarray(largest(leaf.theirs), kind)))
+        ulp = float(np.spacing(np.asarray(largest(finite(leaf.theirs)), kind)))
         half = math.sqrt(float(np.finfo(kind).eps)) * (scale or 1.0)
         return {
             "value": leaf.value,
@@ -331,6 +331,11 @@ def difference(a: Array, b: Array) -> Array:
     with np.errstate(invalid="ignore"):
         away = np.abs(a.astype(np.float64) - b)
     return np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, away)
+
+
+def finite(a: Array) -> Array:
+    """Its finite numbers."""
+    return a[np.isfinite(a)]
 
 
 def largest(a: Array) -> float:
