@@ -19,11 +19,13 @@ import pytest
 
 import tinygrad_cls as tg
 from tinygrad_cls import nn
-from tinygrad_cls.stepper import StepError, add_step, of_function
+from tinygrad_cls._torch.gradients import comparison
+from tinygrad_cls.experiments import EXPERIMENTS, train
+from tinygrad_cls.stepper import StepError, add_step, of_experiment, of_function
 from tinygrad_cls.stepper.command import whole as whole_number
 from tinygrad_cls.trace.nudge import STEPS
 from tinygrad_cls.trace.page import page, part, strings
-from tinygrad_cls.trace.scene import scene
+from tinygrad_cls.trace.scene import scene, table, visible
 from tinygrad_cls.trace.why import Walker
 
 HOSTILE = "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>\u2028'\"&"
@@ -124,8 +126,19 @@ def test_its_numbers_replay_the_chain_rule(made: dict[str, Any]) -> None:
         assert (step["before"] is None) == (step["arrival"] == 1)
         np.testing.assert_allclose(before + c, whole(made, step["after"]), rtol=1e-6)
         arrived[step["receiver"]] = whole(made, step["after"])
+        if step["raw"] is not None:
+            raw = whole(made, step["raw"]).sum(tuple(step["summed"]))
+            np.testing.assert_allclose(raw.reshape(c.shape), c, rtol=1e-6)
     assert {s["arrivals"] for s in made["steps"]} == {1, 3}  # z is used three times
-    assert any(s["summed"] == [0] for s in made["steps"])  # scale was broadcast
+    summed = [s for s in made["steps"] if s["summed"]]
+    assert any(s["summed"] == [0] for s in summed)  # scale was broadcast
+    assert all(s["raw"] is not None for s in summed)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (20,), (2, 3), (20, 10), (3, 4, 12)])
+def test_the_cells_in_view_are_those_of_the_table(shape: tuple[int, ...]) -> None:
+    a = np.arange(math.prod(shape)).reshape(shape)
+    assert [int(x) for x in table(a)["data"]] == visible(shape)
 
 
 def test_large_tables_are_cut_and_long_sums_end() -> None:
@@ -275,6 +288,31 @@ def test_a_wrong_rule_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
         (tg.tanh(x) * w).sum().backward()
     torch = scene(t)["torch"]
     assert [leaf["agrees"] for leaf in torch["leaves"]] == [True, False]
+
+
+def test_the_losses_of_all_backward_passes_are_nudged() -> None:
+    w = tg.tensor([1.0, 2.0], dtype=tg.float64, requires_grad=True)
+    with tg.trace() as t:
+        (w * 3).sum().backward()
+        (w * w).sum().backward()
+    (leaf,) = scene(t, torch=False)["nudge"]["leaves"]
+    slopes = [
+        (more - less) / (2 * STEPS[2]) for more, less in (p[2] for p in leaf["losses"].values())
+    ]
+    np.testing.assert_allclose(slopes, w.grad.numpy(), rtol=1e-9)
+
+
+@pytest.mark.needs_torch
+def test_torch_goes_backward_as_often() -> None:
+    """Onto a gradient that was there before; and each pass from its own seed."""
+    w = tg.tensor([1.0, 2.0], requires_grad=True)
+    w.grad = tg.tensor([10.0, 20.0])
+    with tg.trace() as t:
+        (w * 3).sum().backward()
+        (w * w).sum().backward()
+    (leaf,) = comparison(t).leaves
+    for found in (leaf.ours, leaf.theirs, leaf.ours_exact, leaf.theirs_exact):
+        assert found.tolist() == [15.0, 27.0]
 
 
 @pytest.mark.needs_torch
@@ -494,6 +532,23 @@ def test_what_cannot_be_stepped_through(code: Path, what: str, said: str) -> Non
         step(str(place), "--html", str(html))
     assert "\n" not in str(error.value)
     assert not html.exists()
+
+
+def test_an_experiment_is_the_tutorials() -> None:
+    """Trained so far; its first training samples are shown, and no gradient from before."""
+    weights: list[dict[str, Any]] = []
+
+    def keep(_: int, model: nn.Module) -> None:
+        weights.append({name: p.numpy(force=True).copy() for name, p in model.named_parameters()})
+
+    run = train(EXPERIMENTS["blobs"], epochs=1, show=lambda line: None, watch=keep)
+    for epoch in (0, 1):
+        t = of_experiment("blobs", epoch=epoch, samples=3)
+        values = {v.name: v.array for v in t.values}
+        for name, array in weights[epoch].items():
+            np.testing.assert_array_equal(values[name], array)
+        np.testing.assert_array_equal(t["v0"].array, np.asarray(run.data.X_train)[:3])
+        assert {g.before for g in t.gradients} == {None}
 
 
 def test_a_script_without_backward(tmp_path: Path) -> None:

@@ -155,13 +155,13 @@ def test_two_arrivals() -> None:
 
 
 def test_what_broadcasting_summed() -> None:
-    x, row, column = (tg.ones(*s, requires_grad=True) for s in [(2, 3), (3,), (2, 1)])
+    x, row, column, one = (tg.ones(*s, requires_grad=True) for s in [(2, 3), (3,), (2, 1), (1, 1)])
     with tg.trace() as t:
-        (x * row * column).sum().backward()
+        (x * row * (column * one)).sum().backward()
     summed = {t[s.receiver].name: s.summed for s in t.steps}
     assert summed["row"] == (0,)
-    assert summed["column"] == (1,)
-    assert summed["x"] == ()
+    assert summed["x"] == summed["column"] == ()
+    assert summed["one"] == (0,)  # the axis of length 1 is not one that was stretched
 
 
 def test_hooks_change_what_arrives() -> None:

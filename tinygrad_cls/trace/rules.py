@@ -60,17 +60,19 @@ def rule(op: Op | None, slot: int, operands: Mapping[str, Any] | None = None) ->
         return Rule("backward", "dx = backward(dy)", words)
     plain = (operands or {}).items()
     static = tuple((n, x) for n, x in plain if n in op.static and isinstance(x, int | float | str))
-    return _rule(op, 0 if op.variadic else slot, static)
+    slot = 0 if op.variadic else slot
+    return _rule(op.formula(slot).function, op.inputs, op.inputs[slot], static)
 
 
 @functools.lru_cache(maxsize=1024)
-def _rule(op: Op, slot: int, static: tuple[tuple[str, Any], ...]) -> Rule:
-    body = expression(op.formula(slot).function)
-    name = op.inputs[slot]
+def _rule(
+    function: Any, inputs: tuple[str, ...], name: str, static: tuple[tuple[str, Any], ...]
+) -> Rule:
+    body = expression(function)
     if body is None:
         return Rule("", f"d{name} = …", "a function whose source is not at hand")
-    symbols = Symbols(op.inputs, dict(static)).of(body)
-    words = Words(op.inputs, dict(static)).of(body)
+    symbols = Symbols(inputs, dict(static)).of(body)
+    words = Words(inputs, dict(static)).of(body)
     return Rule(ast.unparse(body), f"d{name} = {symbols}", words)
 
 
