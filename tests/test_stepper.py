@@ -235,6 +235,26 @@ def test_every_reason() -> None:
     assert because(lambda: Own.apply(x).sum()) == "unknown"
 
 
+def test_arrivals_that_cancel_have_no_one_reason() -> None:
+    """One of the arrivals is zero on its own, and is not to blame."""
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    with tg.trace() as t:
+        y = x * 1
+        (y * 3 - y * 3 + y * 0).sum().backward()
+    (link,) = Walker(t).walk(t.steps[-1].number, 0)
+    assert (link.because, link.next) == ("arrived", None)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_zero_factor_is_named(turned: bool) -> None:
+    x, zero = tg.tensor([1.0], requires_grad=True), tg.tensor([0.0])
+    with tg.trace() as t:
+        (zero * x if turned else x * zero).sum().backward()
+    (link,) = Walker(t).walk(t.steps[-1].number, 0)
+    assert link.facts["operand"] == ("a" if turned else "b")
+    assert t[link.facts["value"]].name == "zero"
+
+
 def test_a_product_of_zeros_on_both_sides_is_mixed() -> None:
     w = tg.ones(1, 2, requires_grad=True)
     x = tg.tensor([[0.0, 1.0], [1.0, 1.0]])
