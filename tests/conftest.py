@@ -38,7 +38,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 # No deadline: a busy machine is not a bug. Nor is a slow draw of a large array.
 common = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
-hypothesis.settings.register_profile("ci", derandomize=True, max_examples=50, **common)
+hypothesis.settings.register_profile("ci", derandomize=True, max_examples=30, **common)
 hypothesis.settings.register_profile("long", max_examples=2000, print_blob=True, **common)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 

@@ -53,7 +53,7 @@ def test_replaying_by_hand(data) -> None:
                 name = data.draw(st.sampled_from(UNARY))
                 more = {"dim": -1} if name == "log_softmax" else {}
                 values.append(getattr(tg, name)(a, **more))
-            elif kind == "binary":
+            elif kind == "binary" and {3, 4} != {*a.shape[-1:], *b.shape[-1:]}:
                 values.append(getattr(tg, data.draw(st.sampled_from(BINARY)))(a, b))
             elif kind == "product" and a.ndim == 2:
                 values.append(a @ a.T)
