@@ -61,6 +61,8 @@ MISTAKES = [
     oops("x = torch.zeros(2); x += torch.zeros(1, 2)", "[2]", "[1, 2]"),
     oops("torch.where(torch.zeros(3) > 0, torch.zeros(2), torch.ones(2))", "(3,)", "(2,)"),
     oops("torch.zeros(3).masked_fill(torch.zeros(2, dtype=torch.bool), 1.0)", "(3,)", "(2,)"),
+    oops("torch.norm(torch.zeros(2, 2, 2), dim=(0, 1, -1))", "0 1 -1", "p=2"),
+    oops("torch.zeros(2, 2).norm('max')", "max"),
     oops("torch.zeros(2, 3) @ torch.zeros(2, 3)", "2x3 and 2x3"),
     oops("torch.zeros(2, 3) @ torch.zeros(2)", "(2x3)", "(2)"),
     oops("torch.zeros(3) @ torch.zeros(2)", "[3]", "[2]"),

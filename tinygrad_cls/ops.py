@@ -824,7 +824,15 @@ def std(x, dim=None, unbiased=None, keepdim=False, *, correction=1):
 
 @composed("x(3, 4); x(3, 4), 1, 1; x(3, 4), inf, 1; x(3, 4), 3")
 def norm(x, p="fro", dim=None, keepdim=False):
-    """The vector norm over ``dim``: ``p`` a number, inf, -inf, 0, or "fro" for 2."""
+    """The vector norm over ``dim``: ``p`` a number, inf, -inf, 0, or "fro": 2, two dims at most."""
+    if isinstance(p, str) and p != "fro":
+        raise said(RuntimeError, f"linalg.matrix_norm: Order {p} not supported: a number, or 'fro'")
+    if p == "fro" and isinstance(dim, tuple | list) and len(dim) > 2:
+        got = " ".join(map(str, dim))
+        raise said(
+            RuntimeError,
+            f"linalg.matrix_norm: dim must be a 2-tuple. Got {got}; p=2 takes any number of dims",
+        )
     p = 2 if p == "fro" or p is None else p
     if p == 0:
         return sum(masked_fill(zeros_of(x), ne(x, 0), 1), dim, keepdim)
