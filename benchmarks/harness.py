@@ -100,14 +100,15 @@ def check(task: str, sessions: Sequence[Session], steps: int, tolerance: float) 
 @contextmanager
 def collector_off() -> Iterator[None]:
     """Keep the garbage collector out of the samples; what exists already is not its business."""
-    enabled = gc.isenabled()
+    enabled, frozen = gc.isenabled(), gc.get_freeze_count()
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if not frozen:  # it thaws all, and what was frozen before is its owner's to thaw
+            gc.unfreeze()
         if enabled:
             gc.enable()
 

@@ -55,21 +55,19 @@ def limit(quotients: Array, rounding: Array, powers: Sequence[int]) -> tuple[Arr
 
 def consistent(best: Array, bound: Array) -> tuple[Array, Array]:
     """The estimate with the least bound among those that agree with all of smaller steps."""
-    low, high = np.full(best.shape[1:], -np.inf), np.full(best.shape[1:], np.inf)
-    value, error = np.full(best.shape[1:], np.nan), np.full(best.shape[1:], np.inf)
-    going = np.ones(best.shape[1:], bool)
-    for estimate, e in zip(best[::-1], bound[::-1], strict=True):
-        known = np.isfinite(e)
-        agrees = (estimate - 2 * e <= high) & (estimate + 2 * e >= low)
-        going &= agrees | ~known
-        use = going & known
-        low, high = (
-            np.where(use, np.maximum(low, estimate - 2 * e), low),
-            np.where(use, np.minimum(high, estimate + 2 * e), high),
-        )
-        better = use & (e < error)
-        value, error = np.where(better, estimate, value), np.where(better, e, error)
-    return value, error
+    best, bound = best[::-1], bound[::-1]
+    known = np.isfinite(bound)
+    below = np.where(known, best - 2 * bound, -np.inf)
+    above = np.where(known, best + 2 * bound, np.inf)
+    agrees = ~known
+    agrees[:1] = True
+    agrees[1:] |= (below[1:] <= np.minimum.accumulate(above)[:-1]) & (
+        above[1:] >= np.maximum.accumulate(below)[:-1]
+    )
+    error = np.where(known & np.logical_and.accumulate(agrees), bound, np.inf)
+    least = np.argmin(error, axis=0)[None]
+    value, error = (np.take_along_axis(a, least, axis=0)[0] for a in (best, error))
+    return np.where(error < np.inf, value, np.nan), error
 
 
 @dataclass

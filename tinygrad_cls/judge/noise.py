@@ -74,9 +74,12 @@ def grain(
             return np.zeros_like(noise)
     scale = np.maximum(noise, 1e-300)
 
-    def change(interval: Interval) -> float:
-        steps = (interval[3] - interval[2]) / scale
-        return float(steps[np.argmax(np.abs(steps))]) if steps.size else 0.0
+    def changes(intervals: list[Interval]) -> Array:
+        """The greatest change over each interval in multiples of the noise, with its sign."""
+        steps = np.array([high - low for _, _, low, high in intervals]) / scale
+        steps[~np.isfinite(steps)] = 0
+        most = np.argmax(np.abs(steps), axis=1)
+        return np.asarray(steps[np.arange(len(steps)), most])
 
     intervals: list[Interval] = [
         (places[k], places[k + 1], values[k], values[k + 1]) for k in range(POINTS - 1)
@@ -89,7 +92,7 @@ def grain(
             value = at(middle)
             halves += [(a, middle, low, value), (middle, b, value, high)]
         # of both signs: half a tooth of a saw changes as much as the half with the jump
-        halves.sort(key=change)
-        intervals = halves[:2] + halves[-2:]
+        order = np.argsort(changes(halves), kind="stable")
+        intervals = [halves[k] for k in (*order[:2], *order[-2:])]
     found = np.array([np.abs(high - low) for _, _, low, high in intervals])
     return np.asarray(np.max(np.where(np.isfinite(found), found, 0), axis=0))
