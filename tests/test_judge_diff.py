@@ -162,8 +162,8 @@ def chaotic(watch: Any, dtype: str, wrong_at: int = 0) -> Iterator[Any]:
     tinygrad_cls.manual_seed(0)
     model = Functional().to(kind)
     watch(model)
-    optimizer = tinygrad_cls.optim.SGD(model.parameters(), lr=2.0)
-    for epoch in range(1, 151):
+    optimizer = tinygrad_cls.optim.SGD(model.parameters(), lr=4.0)
+    for epoch in range(1, 81):
         loss = nn.functional.binary_cross_entropy_with_logits(model(X), y)
         optimizer.zero_grad()
         loss.backward()
@@ -182,13 +182,13 @@ def test_chaos_is_told_from_a_fault() -> None:
     assert list(sizes) == sorted(sizes)
     assert list(epochs) == sorted(epochs)
     assert found.growth[-1][0] >= 0.01
-    assert epochs[-1] > 100
+    assert epochs[-1] > 50
     assert f"{sizes[-1]:.0e} at epoch {epochs[-1]}" in str(found)
 
-    found = diff(narrow, partial(chaotic, dtype="float64", wrong_at=120))
+    found = diff(narrow, partial(chaotic, dtype="float64", wrong_at=70))
     assert found.verdict == "parts"
     assert found.place is not None
-    assert (found.place.epoch, found.place.node) == (120, "the gradient of second.weight")
+    assert (found.place.epoch, found.place.node) == (70, "the gradient of second.weight")
     assert "b is 1.001" in found.place.alike
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ def reals(rng: np.random.Generator) -> Iterator[float]:
     0.006, also in size; none is within 0.006 of a multiple of 0.05, where floor, round and
     ``round(decimals=1)`` jump.
     """
-    for start in np.arange(0.3, 1e6, 2.6):
-        sizes = start + 0.0131 * np.arange(198) + rng.uniform(0, 0.0003, 198)
+    for k in count():
+        sizes = 0.3 + 2.6 * k + 0.0131 * np.arange(198) + rng.uniform(0, 0.0003, 198)
         signed = np.concatenate([sizes, -sizes - 0.0064])
         far = np.abs(signed / 0.05 - np.round(signed / 0.05)) * 0.05 > 0.006
         yield from rng.permutation(signed[far])

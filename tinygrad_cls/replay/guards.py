@@ -483,11 +483,14 @@ def built_in(f: Any) -> bool:
     return library(f.__module__) and library(name)
 
 
-def loaded(code: CodeType) -> Iterator[str]:
+@lru_cache(maxsize=4096)
+def loaded(code: CodeType) -> frozenset[str]:
     """The names that code reads."""
-    for step in dis.get_instructions(code):
-        if step.opcode in dis.hasname and not step.opname.startswith(("STORE_", "DELETE_")):
-            yield step.argval
+    return frozenset(
+        step.argval
+        for step in dis.get_instructions(code)
+        if step.opcode in dis.hasname and not step.opname.startswith(("STORE_", "DELETE_"))
+    )
 
 
 def library(name: str | None) -> bool:
