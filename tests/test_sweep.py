@@ -229,7 +229,7 @@ def test_loky(tmp_path: Path) -> None:
         assert (square, set(threads)) == (i**2, {1})
     assert found["e"].error == "ValueError: two lines"
     assert found["x"].error == "SystemExit: enough"
-    assert found["k"].error.startswith("its worker died 3 times: TerminatedWorkerError")
+    assert found["k"].error.startswith("its worker died 4 times: TerminatedWorkerError")
     assert found["o"].value == "done"
 
 

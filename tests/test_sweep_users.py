@@ -31,7 +31,7 @@ def test_a_scoreboard_by_two_processes_is_the_same() -> None:
 
 def test_a_case_that_kills_its_worker_counts_against_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     def do(pool: Pool, work: Any, tasks: dict[str, Any]) -> list[Done]:
-        return [Done(key, error="its worker died 3 times") for key in tasks]
+        return [Done(key, error="its worker died 4 times") for key in tasks]
 
     monkeypatch.setattr(Pool, "do", do)
     board = scoreboard(["dezero"], None, FAULTS, CORRECT, jobs=2)

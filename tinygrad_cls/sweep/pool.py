@@ -22,8 +22,9 @@ from ..experiments.extras import extra
 from ..experiments.output import WrongCall
 
 BACKENDS = ("loky", "dask", "ray", "serial")
-DEATHS = 3
-"""So many workers may one piece of work take with it, the last while it was alone."""
+IN_COMPANY, ALONE = 2, 2
+"""So many deaths of workers make a suspect of a piece that was under way, beside others; and so
+many more, while nothing else was, convict it: one may still be somebody else's doing."""
 SILENCE = 60.0
 """Seconds without any worker of the cluster after which we stop waiting for one."""
 
@@ -94,8 +95,7 @@ class Pool:
         deaths: Counter[str] = Counter()
         with OPENERS[self.backend](self, jobs) as cluster:
             while left:
-                # Two deaths in company make a suspect, which is tried again alone.
-                crowd = [key for key in left if deaths[key] < DEATHS - 1]
+                crowd = [key for key in left if deaths[key] < IN_COMPANY]
                 chosen = {key: left[key] for key in crowd or list(left)[:1]}
                 under_way: set[str] = set()
                 try:
@@ -107,9 +107,9 @@ class Pool:
                     cluster.probe()
                     for key in under_way:
                         deaths[key] += 1
-                        if deaths[key] >= DEATHS:
+                        if deaths[key] >= IN_COMPANY + ALONE:
                             del left[key]
-                            yield Done(key, error=f"its worker died {DEATHS} times: {death}")
+                            yield Done(key, error=f"its worker died {deaths[key]} times: {death}")
 
 
 def calls(work: Work, tasks: Mapping[str, Any], under_way: set[str]) -> Iterator[Any]:
