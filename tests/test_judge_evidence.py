@@ -177,6 +177,17 @@ def test_grain_is_the_height_of_a_stair(width: float, height: float, part: float
     assert height * 0.9 < found[0] < height * 1.1
 
 
+def test_a_jump_without_noise_and_without_values_beside_it_is_found() -> None:
+    """In multiples of no noise it overflows; where there is no value, there is no jump."""
+
+    def cliff(t: float) -> Any:
+        return np.array([np.nan if 0.051 < t < 0.06 else 1e9 * (t > 0.0123)])
+
+    with np.errstate(over="ignore"):  # as under examination
+        assert grain(cliff, -0.1, 0.1, 1e-14, np.zeros(1)) == 1e9
+    assert grain(lambda t: np.zeros(0), -0.1, 0.1, 1e-14, np.zeros(0)).size == 0
+
+
 @given(numbers, st.floats(0.1, 100))
 def test_a_smooth_function_has_no_grain(x: float, rate: float) -> None:
     found = grain(

@@ -64,6 +64,8 @@ def grain(
     >>> float(grain(stairs, -0.1, 0.1, 1e-15, np.array([1e-16]))[0].round(6))
     0.001
     """
+    if not noise.size:
+        return np.zeros_like(noise)
     while True:
         places = [float(t) for t in np.linspace(start, end, POINTS)]
         values = [at(t) for t in places]
@@ -77,7 +79,7 @@ def grain(
     def changes(intervals: list[Interval]) -> Array:
         """The greatest change over each interval in multiples of the noise, with its sign."""
         steps = np.array([high - low for _, _, low, high in intervals]) / scale
-        steps[~np.isfinite(steps)] = 0
+        steps = np.nan_to_num(steps, nan=0.0)  # no value there; what overflows stays the greatest
         most = np.argmax(np.abs(steps), axis=1)
         return np.asarray(steps[np.arange(len(steps)), most])
 
